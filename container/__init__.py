@@ -1,0 +1,1 @@
+"""The step that needs a container: one message, one product."""

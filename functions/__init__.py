@@ -1,0 +1,1 @@
+"""Triggers only: decode, call the step, encode."""

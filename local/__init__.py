@@ -1,0 +1,1 @@
+"""Everything on one machine: function host, Azurite, simulated Copernicus, command line."""

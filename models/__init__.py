@@ -1,0 +1,1 @@
+"""The shipped classifiers and their training."""

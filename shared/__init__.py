@@ -1,0 +1,1 @@
+"""What the steps are made of: values, ports, pipeline steps, science and adapters."""

@@ -1,0 +1,156 @@
+"""The queue messages: plain JSON with ``"version": 1``, parsed into frozen values or refused.
+
+Each step has one message type; ``decode`` is what the triggers call with the bytes of the queue and
+``encode`` gives the text that the next queue gets.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from shared.errors import BadMessage, BadName
+from shared.models import Checksum, Level, Product, ProductName, TileMonth, shown
+
+MAX_BYTES = 64 * 1024  # Azure's limit for one queue message
+
+
+def _product(level: Level) -> AfterValidator:
+    def check(text: str) -> str:
+        try:
+            name = ProductName.parse(text)
+        except BadName as cause:
+            raise ValueError(str(cause)) from cause
+        if name.level is not level:
+            raise ValueError(f"'{name}' is {name.level}, this step takes {level}.")
+        return str(name)
+
+    return AfterValidator(check)
+
+
+class Message(BaseModel):
+    """What all messages share: a version, no unknown keys, values that never change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+
+    @classmethod
+    def decode(cls, body: bytes | str) -> Self:
+        """Parse a queue message body; raise BadMessage with what is wrong and where."""
+        if len(body) > MAX_BYTES:
+            raise BadMessage(f"The message is {len(body)} bytes long; at most {MAX_BYTES} are accepted.")
+        try:
+            return cls.model_validate_json(body)
+        except ValidationError as cause:
+            text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+            raise BadMessage(f"The message '{shown(text)}' is no {cls.__name__}: {_first_fault(cause)}") from cause
+
+    def encode(self) -> str:
+        """The JSON text for the queue."""
+        return self.model_dump_json()
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in fault["loc"]) or "the whole message"
+    return f"{place}: {shown(fault['msg'])}."
+
+
+class TileMonthMessage(Message):
+    """Queue ``tile-months``: look for new products of one tile in one month."""
+
+    tile: str
+    month: str  # YYYY-MM
+    backfill: bool = False  # True: an older month, never ahead of new acquisitions
+
+    @model_validator(mode="after")
+    def _names_a_month(self) -> Self:
+        try:
+            self.value()
+        except BadName as cause:
+            raise ValueError(str(cause)) from cause
+        return self
+
+    def value(self) -> TileMonth:
+        """The tile-month this message names."""
+        return TileMonth.parse(self.tile, self.month)
+
+    @classmethod
+    def of(cls, month: TileMonth, *, backfill: bool = False) -> TileMonthMessage:
+        """The message that asks for ``month``."""
+        return cls(tile=month.tile.name, month=month.key, backfill=backfill)
+
+
+class ChecksumText(BaseModel):
+    """A digest of the whole file as the provider states it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    algorithm: str = Field(pattern=r"^[A-Z0-9-]{2,16}$")
+    value: str = Field(pattern=r"^[0-9a-f]{16,128}$")
+
+
+class ProductMessage(Message):
+    """Queue ``products``: stage one L1C product."""
+
+    product: Annotated[str, _product(Level.L1C)]
+    id: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9-]+$")
+    size: int = Field(ge=0, default=0)  # bytes; 0: not stated
+    checksums: tuple[ChecksumText, ...] = ()
+    backfill: bool = False
+
+    def name(self) -> ProductName:
+        """The product this message names."""
+        return ProductName.parse(self.product)
+
+    def digests(self) -> tuple[Checksum, ...]:
+        """The stated digests."""
+        return tuple(Checksum(c.algorithm, c.value) for c in self.checksums)
+
+    @classmethod
+    def of(cls, product: Product, *, backfill: bool = False) -> ProductMessage:
+        """The message that asks for ``product``."""
+        return cls(
+            product=str(product.name),
+            id=product.id,
+            size=product.size,
+            checksums=tuple(ChecksumText(algorithm=c.algorithm, value=c.value) for c in product.checksums),
+            backfill=backfill,
+        )
+
+
+class CorrectionMessage(Message):
+    """Queue ``corrections``: correct one staged L1C product."""
+
+    product: Annotated[str, _product(Level.L1C)]
+
+    def name(self) -> ProductName:
+        """The product this message names."""
+        return ProductName.parse(self.product)
+
+
+class ClassificationMessage(Message):
+    """Queue ``classifications``: classify one complete L2A folder (again)."""
+
+    product: Annotated[str, _product(Level.L2A)]
+    because: str = Field(default="", max_length=200)  # "retry", "late files", "new model"
+
+    def name(self) -> ProductName:
+        """The product this message names."""
+        return ProductName.parse(self.product)
+
+
+TILE_MONTHS, PRODUCTS, CORRECTIONS, CLASSIFICATIONS = "tile-months", "products", "corrections", "classifications"
+QUEUES: dict[str, type[Message]] = {
+    TILE_MONTHS: TileMonthMessage,
+    PRODUCTS: ProductMessage,
+    CORRECTIONS: CorrectionMessage,
+    CLASSIFICATIONS: ClassificationMessage,
+}
+
+
+def poison_of(queue: str) -> str:
+    """The poison queue of ``queue``."""
+    return f"{queue}-poison"

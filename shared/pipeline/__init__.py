@@ -1,0 +1,1 @@
+"""The steps: one file, one public function each; ports come as arguments."""

@@ -1,0 +1,60 @@
+"""The rows of the ledger: what is known about each product and each tile-month."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from shared.models import State, TileMonth
+
+REFUSED = "refused"  # ledger partition of what has no tile: unreadable messages and names
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of the ledger: everything known about one product (or one refused thing)."""
+
+    partition: str  # tile name, or REFUSED
+    name: str  # product name without .SAFE, or the name of what was refused
+    state: State
+    reason: str = ""  # a sentence; empty for the happy states
+    id: str = ""  # the provider's identifier
+    bytes: int = 0  # size of the L1C zip
+    checksum: str = ""  # "MD5:<hex>"
+    baseline: str = ""
+    orbit: int = 0
+    l2a: str = ""  # name of the L2A product made from it, without .SAFE
+    processor: str = ""  # what corrected it: "Sen2Cor 02.12.03", "approximate 1", "provider"
+    results: str = ""  # path of the result folder: "surface/22WEV/2019/07/....SAFE"
+    message: str = ""  # the queue message that is to be put back on retry
+    error: str = ""  # the last transient error, a sentence
+    times: Mapping[str, datetime] = field(default_factory=dict)  # "sensing", "published", then one per step
+    seconds: Mapping[str, float] = field(default_factory=dict)  # duration per step
+    attempts: Mapping[str, int] = field(default_factory=dict)  # tries per step
+    usable_percent: float | None = None  # of the whole tile
+    class_percent: Mapping[str, float] = field(default_factory=dict)  # class short name -> % of classified
+    class_km2: Mapping[str, float] = field(default_factory=dict)  # class short name -> km2
+    albedo_mean: float | None = None  # broadband, 0-1
+    albedo_sd: float | None = None
+
+    def advanced(self, state: State, *, step: str, at: datetime, **changes: Any) -> Record:
+        """A copy in ``state``, with the step's time set and reason and error cleared unless given."""
+        changes = {"reason": "", "error": ""} | changes
+        return replace(self, state=state, times={**self.times, step: at}, **changes)
+
+    def tried(self, step: str, error: str) -> Record:
+        """A copy with one more attempt counted for ``step`` and its transient error noted."""
+        attempts = {**self.attempts, step: self.attempts.get(step, 0) + 1}
+        return replace(self, attempts=attempts, error=error)
+
+
+@dataclass(frozen=True, slots=True)
+class MonthRecord:
+    """One row of the ledger's tile-months: when it was last looked at, and what the catalogue held."""
+
+    month: TileMonth
+    searched: datetime  # when discover last finished it
+    found: int  # products in the catalogue then
+    closed: bool  # searched after its end plus the time late arrivals take: backfill is done with it

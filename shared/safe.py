@@ -1,0 +1,208 @@
+"""The SAFE folder format of Sentinel-2: which file is which, and what the metadata says.
+
+Works on names and bytes only, so that it serves a zip, a local folder and a virtual folder alike.
+Source: ESA, "Sentinel-2 Products Specification Document" (S2-PDGS-TAS-DI-PSD), product formats 13 to 15.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from shared.errors import BadProduct
+from shared.models import Level, shown
+
+# Position is the band_id of the metadata's offset list.
+BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
+NATIVE_METRES: Mapping[str, int] = {
+    band: 10 if band in {"B02", "B03", "B04", "B08"} else 60 if band in {"B01", "B09", "B10"} else 20 for band in BANDS
+}
+ICE_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B8A", "B11", "B12")  # the classifier's nine, at 20 m
+_MAX_XML = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ProductMetadata:
+    """What MTD_MSIL1C.xml or MTD_MSIL2A.xml says about the digital numbers.
+
+    reflectance = (DN + offset[band]) / quantification, for DN that are not ``nodata``.
+    """
+
+    level: Level
+    baseline: str  # "05.11"
+    spacecraft: str  # "Sentinel-2A"
+    quantification: float
+    offsets: Mapping[str, int]  # band -> digital numbers to add; 0 before baseline 04.00
+    nodata: int
+    saturated: int
+    correction: str  # what made an L2A product, where the metadata says so; "" otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class TileMetadata:
+    """What MTD_TL.xml says about place and light."""
+
+    epsg: int
+    upper_left: tuple[float, float]  # easting, northing in metres, outer corner of the first pixel
+    shapes: Mapping[int, tuple[int, int]]  # pixel size in metres -> rows, columns
+    sun_zenith: float  # degrees, mean over the tile
+    sun_azimuth: float  # degrees clockwise from north, mean over the tile
+
+
+@dataclass(frozen=True, slots=True)
+class L2AFiles:
+    """The members of an L2A folder that classification reads, as paths relative to the folder."""
+
+    resolution: int  # metres
+    bands: Mapping[str, str]  # the nine of ICE_BANDS
+    scl: str
+    cloud_probability: str
+    product_metadata: str
+    tile_metadata: str
+
+
+def _root(xml: bytes, source: str) -> Element:
+    if len(xml) > _MAX_XML:
+        raise BadProduct(f"{source} is {len(xml)} bytes long; metadata is at most {_MAX_XML}.")
+    try:
+        root: Element = fromstring(xml, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError) as cause:
+        raise BadProduct(f"{source} is no readable XML: {shown(cause)}.") from cause
+    return root
+
+
+def _text(root: Element, tag: str, source: str) -> str:
+    found = root.find(f".//{tag}")
+    if found is None or not (found.text or "").strip():
+        raise BadProduct(f"{source} has no {tag}.")
+    return (found.text or "").strip()
+
+
+def _number(root: Element, tag: str, source: str) -> float:
+    text = _text(root, tag, source)
+    try:
+        return float(text)
+    except ValueError as cause:
+        raise BadProduct(f"{source} says {tag} is '{shown(text)}', which is no number.") from cause
+
+
+def parse_product_metadata(xml: bytes, source: str) -> ProductMetadata:
+    """Read MTD_MSIL1C.xml or MTD_MSIL2A.xml; ``source`` names the file in errors.
+
+    Raises BadProduct where it does not parse, lacks the quantification, or states offsets for some bands only.
+    """
+    root = _root(xml, source)
+    level = {"Level-1C": Level.L1C}.get(_text(root, "PROCESSING_LEVEL", source), Level.L2A)
+    prefix, offset_tag = ("", "RADIO_ADD_OFFSET") if level is Level.L1C else ("BOA_", "BOA_ADD_OFFSET")
+    quantification = _number(root, f"{prefix}QUANTIFICATION_VALUE", source)
+    if quantification <= 0:
+        raise BadProduct(f"{source} says the quantification is {quantification:g}; it must be positive.")
+    special = {
+        (entry.findtext("SPECIAL_VALUE_TEXT") or "").strip(): (entry.findtext("SPECIAL_VALUE_INDEX") or "").strip()
+        for entry in root.iter("Special_Values")
+    }
+    return ProductMetadata(
+        level=level,
+        baseline=_text(root, "PROCESSING_BASELINE", source),
+        spacecraft=_text(root, "SPACECRAFT_NAME", source),
+        quantification=quantification,
+        offsets=_offsets(root, offset_tag, source),
+        nodata=int(special.get("NODATA") or 0),
+        saturated=int(special.get("SATURATED") or 65535),
+        correction=(root.findtext(".//L2A_PROCESSOR") or "").strip(),
+    )
+
+
+def _offsets(root: Element, tag: str, source: str) -> dict[str, int]:
+    stated = list(root.iter(tag))
+    if not stated:
+        return dict.fromkeys(BANDS, 0)  # baselines before 04.00 state none
+    offsets: dict[str, int] = {}
+    for entry in stated:
+        try:
+            offsets[BANDS[int(entry.get("band_id", ""))]] = int(float(entry.text or ""))
+        except (ValueError, IndexError) as cause:
+            raise BadProduct(f"{source} has a {tag} that does not parse: {shown(entry.attrib)}.") from cause
+    if missing := [band for band in ICE_BANDS if band not in offsets]:
+        raise BadProduct(f"{source} states a {tag} for some bands but not for {', '.join(missing)}.")
+    return offsets
+
+
+def parse_tile_metadata(xml: bytes, source: str) -> TileMetadata:
+    """Read MTD_TL.xml; ``source`` names the file in errors. Raises BadProduct where it does not parse."""
+    root = _root(xml, source)
+    code = _text(root, "HORIZONTAL_CS_CODE", source)
+    if (match := re.fullmatch(r"EPSG:(\d{4,6})", code, re.IGNORECASE)) is None:
+        raise BadProduct(f"{source} names the coordinate system '{shown(code)}'; expected EPSG:<number>.")
+    try:
+        shapes = {
+            int(size.get("resolution", "")): (int(size.findtext("NROWS", "")), int(size.findtext("NCOLS", "")))
+            for size in root.iter("Size")
+        }
+    except ValueError as cause:
+        raise BadProduct(f"{source} has a tile size that does not parse.") from cause
+    sun = root.find(".//Mean_Sun_Angle")
+    if sun is None:
+        raise BadProduct(f"{source} has no Mean_Sun_Angle.")
+    return TileMetadata(
+        epsg=int(match[1]),
+        upper_left=(_number(root, "ULX", source), _number(root, "ULY", source)),
+        shapes=shapes,
+        sun_zenith=_number(sun, "ZENITH_ANGLE", source),
+        sun_azimuth=_number(sun, "AZIMUTH_ANGLE", source),
+    )
+
+
+def _one(names: list[str], pattern: str) -> str | None:
+    found = sorted(name for name in names if re.fullmatch(pattern, name))
+    return found[0] if found else None
+
+
+def l2a_files(names: Iterable[str], resolution: int, product: str) -> L2AFiles:
+    """Find what classification at ``resolution`` metres reads among the member names of an L2A folder.
+
+    Raises BadProduct naming every missing piece. Older products call the cloud probability ``*_CLD_20m.jp2``.
+    """
+    members = list(names)
+    image, quality = rf"GRANULE/[^/]+/IMG_DATA/R{resolution}m/[^/]*_", r"GRANULE/[^/]+/QI_DATA/"
+    suffix = rf"_{resolution}m\.jp2"
+    wanted = {band: image + band + suffix for band in ICE_BANDS} | {
+        "SCL": f"{image}SCL{suffix}",
+        "cloud probability": rf"{quality}(MSK_CLDPRB{suffix}|[^/]*_CLD{suffix})",
+        "MTD_MSIL2A.xml": r"MTD_MSIL2A\.xml",
+        "MTD_TL.xml": r"GRANULE/[^/]+/MTD_TL\.xml",
+    }
+    found = {piece: _one(members, pattern) for piece, pattern in wanted.items()}
+    if missing := [piece for piece, name in found.items() if name is None]:
+        raise BadProduct(f"{product} is incomplete at {resolution} m: {', '.join(missing)} missing.")
+    present = {piece: name for piece, name in found.items() if name is not None}
+    return L2AFiles(
+        resolution=resolution,
+        bands={band: present[band] for band in ICE_BANDS},
+        scl=present["SCL"],
+        cloud_probability=present["cloud probability"],
+        product_metadata=present["MTD_MSIL2A.xml"],
+        tile_metadata=present["MTD_TL.xml"],
+    )
+
+
+def l1c_files(names: Iterable[str], product: str) -> dict[str, str]:
+    """Find the thirteen bands and the metadata of an L1C folder: band, or file name -> member path.
+
+    Raises BadProduct naming every missing piece.
+    """
+    members = list(names)
+    wanted = {band: rf"GRANULE/[^/]+/IMG_DATA/[^/]*_{band}\.jp2" for band in BANDS} | {
+        "manifest.safe": r"manifest\.safe",
+        "MTD_MSIL1C.xml": r"MTD_MSIL1C\.xml",
+        "MTD_TL.xml": r"GRANULE/[^/]+/MTD_TL\.xml",
+    }
+    found = {piece: _one(members, pattern) for piece, pattern in wanted.items()}
+    if missing := [piece for piece, name in found.items() if name is None]:
+        raise BadProduct(f"{product} is incomplete: {', '.join(missing)} missing.")
+    return {piece: name for piece, name in found.items() if name is not None}

@@ -1,0 +1,1 @@
+"""Arrays and values only: reflectance, masks, forest, albedo, indices, statistics."""

@@ -1,0 +1,135 @@
+"""The app settings, read from the environment in one place: ``Settings.from_env(mapping)``.
+
+Nobody else reads the environment. Secrets are fields without ``repr``, so that no log shows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.errors import BadSetting
+from shared.models import shown
+
+STORAGE = "AzureWebJobsStorage"  # the connection every trigger and adapter uses
+_CDSE = {
+    "identity": "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect/token",
+    "catalogue": "https://catalogue.dataspace.copernicus.eu/odata/v1",
+    "download": "https://download.dataspace.copernicus.eu/odata/v1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """How to reach the storage account: a connection string, or addresses with a managed identity."""
+
+    connection_string: str = field(default="", repr=False)
+    blob_uri: str = ""
+    queue_uri: str = ""
+    table_uri: str = ""
+    client_id: str = ""  # of the user-assigned identity; empty: the default credential
+
+
+@dataclass(frozen=True, slots=True)
+class Copernicus:
+    """How to reach the Copernicus Data Space Ecosystem."""
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    identity_url: str = _CDSE["identity"]
+    catalogue_url: str = _CDSE["catalogue"]
+    download_url: str = _CDSE["download"]
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """How the container step corrects."""
+
+    command: str = ""  # path of L2A_Process; empty: found under home, or the approximate processor
+    home: str = ""  # SEN2COR_HOME
+    work: str = ""  # folder for unpacked products, on a local disk; empty: the system's temporary folder
+    time_limit: float = 5400.0  # seconds for one product
+    max_tries: int = 5  # deliveries of one message before it goes to the poison queue
+    visibility: int = 600  # seconds a received message stays invisible; renewed while the work goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for a tile that the watchlist says nothing else about."""
+
+    cloud_probability: int = 20  # percent; a pixel at or above is cloud
+    minimum_usable: float = 40.0  # percent of the whole tile; below, the acquisition is rejected
+    resolution: int = 20  # metres
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All app settings."""
+
+    storage: Storage
+    copernicus: Copernicus
+    correction: Correction
+    defaults: Defaults
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Read the settings from ``env`` (``os.environ`` in the app); raise BadSetting with name and value."""
+        return cls(
+            storage=_storage(env),
+            copernicus=Copernicus(
+                user=env.get("COPERNICUS_USER", ""),
+                password=env.get("COPERNICUS_PASSWORD", ""),
+                identity_url=_url(env, "COPERNICUS_IDENTITY_URL", _CDSE["identity"]),
+                catalogue_url=_url(env, "COPERNICUS_CATALOGUE_URL", _CDSE["catalogue"]),
+                download_url=_url(env, "COPERNICUS_DOWNLOAD_URL", _CDSE["download"]),
+            ),
+            correction=Correction(
+                command=env.get("SEN2COR_COMMAND", ""),
+                home=env.get("SEN2COR_HOME", ""),
+                work=env.get("CORRECTION_WORK", ""),
+                time_limit=_number(env, "CORRECTION_TIME_LIMIT", 5400.0, 10, 86400),
+                max_tries=int(_number(env, "CORRECTION_MAX_TRIES", 5, 1, 100)),
+                visibility=int(_number(env, "CORRECTION_VISIBILITY", 600, 2, 7 * 86400)),
+            ),
+            defaults=Defaults(
+                cloud_probability=int(_number(env, "CLOUD_PROBABILITY", 20, 0, 100)),
+                minimum_usable=_number(env, "MINIMUM_USABLE", 40, 0, 100),
+                resolution=_choice(env, "RESOLUTION", (20, 60)),
+            ),
+        )
+
+
+def _storage(env: Mapping[str, str]) -> Storage:
+    if text := env.get(STORAGE, ""):
+        return Storage(connection_string=text)
+    uris = {kind: env.get(f"{STORAGE}__{kind}ServiceUri", "") for kind in ("blob", "queue", "table")}
+    if missing := [f"{STORAGE}__{kind}ServiceUri" for kind, uri in uris.items() if not uri]:
+        raise BadSetting(
+            f"No storage account is configured: set {STORAGE} to a connection string, or also {', '.join(missing)}."
+        )
+    return Storage("", uris["blob"], uris["queue"], uris["table"], env.get(f"{STORAGE}__clientId", ""))
+
+
+def _url(env: Mapping[str, str], name: str, default: str) -> str:
+    value = env.get(name) or default
+    if not value.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+        raise BadSetting(f"{name} is '{shown(value)}'; expected an https address.")
+    return value.rstrip("/")
+
+
+def _number(env: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+    text = env.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError as cause:
+        raise BadSetting(f"{name} is '{shown(text)}'; expected a number from {low:g} to {high:g}.") from cause
+    if not low <= value <= high:  # also refuses NaN
+        raise BadSetting(f"{name} is {text}; expected a number from {low:g} to {high:g}.")
+    return value
+
+
+def _choice(env: Mapping[str, str], name: str, choices: tuple[int, ...]) -> int:
+    text = env.get(name) or str(choices[0])
+    if text not in {str(choice) for choice in choices}:
+        raise BadSetting(f"{name} is '{shown(text)}'; expected one of {', '.join(map(str, choices))}.")
+    return int(text)
