@@ -1,0 +1,87 @@
+"""What every step does with success and trouble, written once.
+
+    with attempt(ledger, record, "stage", clock) as this:
+        ...
+        this.done(State.STAGED, bytes=size)
+
+- PermanentError: the record becomes FAILED with the sentence as its reason; nothing is raised.
+- TransientError, and anything unforeseen: the try and the error are noted; raised, so that the queue retries.
+- One log line at the start and one at the end, with the product's name and the seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any
+
+from shared.errors import PermanentError, TransientError
+from shared.models import State, shown
+from shared.ports import Clock, Ledger
+from shared.records import Record
+
+_log = logging.getLogger("icewatch")
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try of one step on one product."""
+
+    ledger: Ledger
+    partition: str
+    name: str
+    step: str  # the step's verb: "discover", "stage", "correct", "classify"
+    clock: Clock
+    log: logging.LoggerAdapter[logging.Logger]
+    _started: float = field(default_factory=perf_counter)
+
+    def seconds(self) -> float:
+        """Seconds since the try began."""
+        return round(perf_counter() - self._started, 3)
+
+    def done(self, state: State, **facts: Any) -> Record:
+        """Write the step's result into the ledger: the new state, when, how long, and ``facts`` (Record fields)."""
+        at, took = self.clock(), self.seconds()
+        record = self.ledger.update(
+            self.partition,
+            self.name,
+            lambda old: old.advanced(state, step=self.step, at=at, seconds={**old.seconds, self.step: took}, **facts),
+        )
+        self.log.info("%s: %s in %.1f s%s", self.step, state, took, f": {record.reason}" if record.reason else "")
+        return record
+
+    def note(self, error: str) -> None:
+        """Count this try and keep its error; the state stays."""
+        self.ledger.update(self.partition, self.name, lambda old: old.tried(self.step, error))
+
+
+@contextmanager
+def attempt(ledger: Ledger, record: Record, step: str, clock: Clock) -> Iterator[Attempt]:
+    """Run the body of ``step`` for ``record``, which must be in the ledger; see the module's text for the contract."""
+    log = logging.LoggerAdapter(_log, {"product": record.name, "step": step})
+    this = Attempt(ledger, record.partition, record.name, step, clock, log)
+    log.info("%s: %s begins", step, record.name)
+    try:
+        yield this
+    except PermanentError as error:
+        this.done(State.FAILED, reason=str(error), attempts=_one_more(record, step))
+    except TransientError as error:
+        this.note(str(error))
+        log.warning("%s: %s will be tried again: %s", step, record.name, error)
+        raise
+    except Exception as error:
+        this.note(f"Unforeseen {type(error).__name__}: {shown(error)}")
+        log.exception("%s: %s failed unforeseen", step, record.name)
+        raise
+
+
+def _one_more(record: Record, step: str) -> dict[str, int]:
+    return {**record.attempts, step: record.attempts.get(step, 0) + 1}
+
+
+def superseded(record: Record, by: str) -> Record:
+    """``record`` as SKIPPED because a newer baseline of the same acquisition exists."""
+    return replace(record, state=State.SKIPPED, reason=f"Superseded by {by}, which has a newer processing baseline.")
