@@ -104,6 +104,10 @@ class TileMonth:
         years, month = divmod(self.month, 12)
         return TileMonth(self.tile, self.year + years, month + 1)
 
+    def previous(self) -> TileMonth:
+        """The month before this one, same tile."""
+        return TileMonth(self.tile, self.year - (self.month == 1), (self.month - 2) % 12 + 1)
+
     def __str__(self) -> str:
         return f"{self.tile} {self.key}"
 

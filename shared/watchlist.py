@@ -16,6 +16,7 @@ from shared.errors import BadName, BadSetting
 from shared.models import Tile, shown
 
 MAX_BYTES = 1024 * 1024
+FIRST_IMAGE = "2015-06-27"  # of Sentinel-2A
 
 
 class Area(BaseModel):
@@ -47,6 +48,13 @@ class Area(BaseModel):
         if wrong := [month for month in months if not 1 <= month <= 12]:
             raise ValueError(f"{wrong[0]} is no month of the year; expected 1 to 12.")
         return months
+
+    @field_validator("since", "until")
+    @classmethod
+    def _check_day(cls, day: date | None) -> date | None:
+        if day and not FIRST_IMAGE <= day.isoformat() < "2100":
+            raise ValueError(f"{day} is outside the time of Sentinel-2, which begins on {FIRST_IMAGE}.")
+        return day
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:

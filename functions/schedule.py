@@ -1,0 +1,24 @@
+"""schedule: timer -> queue tile-months."""
+
+from datetime import UTC, datetime
+
+import azure.functions as func
+
+from shared.messages import TILE_MONTHS
+from shared.settings import STORAGE
+from shared.wiring import services
+
+bp = func.Blueprint()
+
+
+@bp.function_name("schedule")
+@bp.timer_trigger(arg_name="timer", schedule="%SCHEDULE%", run_on_startup=False, use_monitor=True)
+@bp.queue_output(arg_name="months", queue_name=TILE_MONTHS, connection=STORAGE)
+def schedule(timer: func.TimerRequest, months: func.Out[list[str]]) -> None:
+    """Ask for the tile-months that are to be looked at now."""
+    from shared.pipeline import schedule as step
+    from shared.pipeline.watching import watchlist
+
+    outside = services()
+    messages = step.schedule(watchlist(outside.store), ledger=outside.ledger, now=datetime.now(UTC))
+    months.set([message.encode() for message in messages])

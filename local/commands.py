@@ -1,0 +1,135 @@
+"""The commands of ``python -m local``, one function each; what they do is in the modules they call."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from local.session import FOLDER, session
+from shared.errors import BadName, NotFound
+from shared.messages import TILE_MONTHS, TileMonthMessage
+from shared.models import ProductName, Tile, TileMonth
+
+Folder = Annotated[Path, typer.Option("--folder", help="Where the one-machine host keeps its data.")]
+_console = Console()
+
+
+def demo(
+    folder: Annotated[Path, typer.Option("--folder", help="Where the demo keeps its data.")] = FOLDER / "demo",
+    size: Annotated[int, typer.Option(help="Pixels per side of the simulated tile at 20 m; a multiple of 3.")] = 600,
+) -> None:
+    """Run the whole pipeline on simulated acquisitions, to the end; shows a table and makes a page."""
+    from local.demo import run
+
+    raise typer.Exit(run(folder, size=size, console=_console))
+
+
+def host(
+    folder: Folder = FOLDER,
+    port: Annotated[int, typer.Option(help="Port of the HTTP functions on 127.0.0.1; 0: any free one.")] = 7071,
+    workers: Annotated[int, typer.Option(min=1, max=16, help="Corrections at the same time.")] = 1,
+    simulate: Annotated[bool, typer.Option(help="Use the simulated Copernicus with the demo's month.")] = False,
+) -> None:
+    """Run the functions on this machine until Ctrl-C."""
+    from local.serve import serve
+
+    raise typer.Exit(serve(folder, port=port, workers=workers, simulate=simulate, console=_console))
+
+
+def drop(
+    paths: Annotated[list[Path], typer.Argument(help="Zips of products, or .SAFE folders.")],
+    folder: Folder = FOLDER,
+) -> None:
+    """Put products into the inbox."""
+    from local.inbox import put
+
+    with session(folder, needs_host=True) as outside:
+        for path in paths:
+            where = put(path, outside.store)
+            _console.print(f"{path.name} is in the inbox as {where}.", soft_wrap=True)
+
+
+def status(
+    folder: Folder = FOLDER,
+    tile: Annotated[str | None, typer.Option(help="Only this tile.")] = None,
+) -> None:
+    """Show every product of the ledger with its state and reason."""
+    from local.tables import products_table
+
+    with session(folder) as outside:
+        records = list(outside.ledger.records(Tile.parse(tile).name if tile else None))
+    if not records:
+        _console.print("The ledger is empty.")
+        return
+    _console.print(products_table(records))
+
+
+def backfill(
+    tile: Annotated[str, typer.Argument(help="Tile, such as 22WEV.")],
+    months: Annotated[str, typer.Argument(help="First and last month, such as 2019-06..2019-08.")],
+    folder: Folder = FOLDER,
+) -> None:
+    """Ask for older months of one tile."""
+    wanted = _months(tile, months)
+    with session(folder) as outside:
+        for month in wanted:
+            outside.queues.send(TILE_MONTHS, TileMonthMessage.of(month, backfill=True).encode())
+    _console.print(f"Asked for {len(wanted)} months of {wanted[0].tile}, {wanted[0].key} to {wanted[-1].key}.")
+
+
+def _months(tile: str, text: str) -> list[TileMonth]:
+    match = re.fullmatch(r"([0-9-]+)(?:\.\.([0-9-]+))?", text)
+    if match is None:
+        raise BadName(f"'{text}' is no span of months; expected FROM..TO, such as 2019-06..2019-08.")
+    first, last = TileMonth.parse(tile, match[1]), TileMonth.parse(tile, match[2] or match[1])
+    if last < first:
+        raise BadName(f"{last.key} lies before {first.key}; name the earlier month first.")
+    months = [first]
+    while months[-1] < last:
+        months.append(months[-1].next())
+    return months
+
+
+def retry(
+    product: Annotated[str | None, typer.Argument(help="Name of the product.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Every product that failed.")] = False,
+    folder: Folder = FOLDER,
+) -> None:
+    """Put failed products back to the first step whose input is still there."""
+    from shared.models import State
+    from shared.pipeline.retry import retry as step
+
+    if (product is None) == (not failed):
+        raise BadName("Name one product, or give --failed, not both.")
+    with session(folder) as outside:
+        if product is not None:
+            name = ProductName.parse(product)
+            record = outside.ledger.get(name.tile.name, str(name)) or outside.ledger.by_l2a(name.tile, str(name))
+            if record is None:
+                raise NotFound(f"The ledger knows no product {name}.")
+            chosen = [record]
+        else:
+            chosen = [record for record in outside.ledger.records() if record.state is State.FAILED]
+        for record in chosen:
+            try:
+                rescue = step(record, store=outside.store, ledger=outside.ledger, clock=outside.clock)
+            except (BadName, NotFound) as error:
+                if product is not None:
+                    raise
+                _console.print(f"{record.name}: {error}", soft_wrap=True)
+                continue
+            outside.queues.send(rescue.queue, rescue.message.encode())
+            _console.print(f"{record.name} is back in queue {rescue.queue}.", soft_wrap=True)
+
+
+def train(context: typer.Context) -> None:
+    """Train a classifier; options as 'python -m models.train --help' lists them."""
+    done = subprocess.run([sys.executable, "-m", "models.train", *context.args], env=dict(os.environ), check=False)
+    raise typer.Exit(done.returncode)

@@ -1,0 +1,82 @@
+"""Poison: a message the queue gave up on becomes a ledger row that says why; the message is kept there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from shared.errors import BadMessage, BadName
+from shared.messages import (
+    CLASSIFICATIONS,
+    CORRECTIONS,
+    PRODUCTS,
+    QUEUES,
+    ClassificationMessage,
+    CorrectionMessage,
+    ProductMessage,
+)
+from shared.models import BlobPath, ProductName, State, shown
+from shared.ports import Clock, Ledger
+from shared.records import REFUSED, Record
+
+_STEPS = {PRODUCTS: "stage", CORRECTIONS: "correct", CLASSIFICATIONS: "classify"}
+
+
+def poison(queue: str, body: bytes, *, ledger: Ledger, clock: Clock) -> Record:
+    """Record that ``queue`` gave up on ``body``: the product becomes FAILED, or a refused row says what was wrong."""
+    text = body.decode("utf-8", "replace")
+    try:
+        message = QUEUES[queue].decode(body)
+    except BadMessage as error:
+        return _refuse(queue, text, str(error), ledger, clock)
+    if isinstance(message, ProductMessage | CorrectionMessage | ClassificationMessage):
+        return _fail(message.name(), _STEPS[queue], text, ledger, clock)
+    return _refuse(queue, text, "The catalogue could not be searched; see the log of discover.", ledger, clock)
+
+
+def poison_blob(body: bytes, *, ledger: Ledger, clock: Clock) -> Record:
+    """Record that a blob trigger gave up; ``body`` is the host's JSON with ContainerName and BlobName."""
+    text = body.decode("utf-8", "replace")
+    try:
+        told = json.loads(body)
+        path = BlobPath(str(told["ContainerName"]), str(told["BlobName"]))
+    except (ValueError, KeyError, TypeError, BadName) as cause:
+        return _refuse("blobs", text, f"A blob trigger gave up on something unreadable: {shown(cause)}.", ledger, clock)
+    for part in reversed(path.name.split("/")):
+        try:
+            product = ProductName.parse(part)
+        except BadName:
+            continue
+        return _fail(product, "classify", text, ledger, clock)
+    return _refuse(str(path), text, f"The step for the blob {path} failed on every try; see the log.", ledger, clock)
+
+
+def _fail(product: ProductName, step: str, text: str, ledger: Ledger, clock: Clock) -> Record:
+    tile, name, now = product.tile, str(product), clock()
+    known = ledger.get(tile.name, name) or ledger.by_l2a(tile, name)
+    if known is None:
+        known = Record(partition=tile.name, name=name, state=State.DISCOVERED, times={"sensing": product.sensing})
+        ledger.add(known)
+
+    def failed(old: Record) -> Record:
+        if old.state.is_final:  # the step itself said why, or another delivery finished the work
+            return old
+        why = old.error or "see the log"
+        tries = old.attempts.get(step, 0)
+        return old.advanced(
+            State.FAILED, step=step, at=now, reason=f"{step} gave up after {tries} tries: {why}", message=text
+        )
+
+    return ledger.update(known.partition, known.name, failed)
+
+
+def _refuse(source: str, text: str, reason: str, ledger: Ledger, clock: Clock) -> Record:
+    return refuse(f"{source}:{hashlib.sha256(text.encode()).hexdigest()[:12]}", reason, ledger, clock, message=text)
+
+
+def refuse(name: str, reason: str, ledger: Ledger, clock: Clock, *, message: str = "") -> Record:
+    """Write down something from outside that is no product, once per name."""
+    record = Record(
+        partition=REFUSED, name=name, state=State.FAILED, reason=reason, message=message, times={"refused": clock()}
+    )
+    return record if ledger.add(record) else ledger.update(REFUSED, name, lambda _: record)

@@ -1,0 +1,48 @@
+"""retry: put a failed product back to the first step whose input is still there."""
+
+from __future__ import annotations
+
+from shared.errors import BadName, NotFound
+from shared.messages import (
+    CLASSIFICATIONS,
+    CORRECTIONS,
+    PRODUCTS,
+    ClassificationMessage,
+    CorrectionMessage,
+)
+from shared.models import MANIFEST, Level, ProductName, State, l2a_folder, staged_zip
+from shared.pipeline.watch import Rescue, product_message
+from shared.ports import Clock, Ledger, ObjectStore
+from shared.records import Record
+
+RETRIED = {State.FAILED, State.REJECTED, State.OFFLINE}
+
+
+def retry(record: Record, *, store: ObjectStore, ledger: Ledger, clock: Clock) -> Rescue:
+    """Set ``record`` back and return the message to send.
+
+    Raises NotFound where nothing is left to start from, BadName where the record is no product.
+    """
+    if record.state not in RETRIED:
+        raise BadName(f"{record.name} is {record.state}; only failed, rejected and offline products are retried.")
+    state, rescue = _restart(record, ProductName.parse(record.name), store)
+    now = clock()
+    ledger.update(
+        record.partition,
+        record.name,
+        lambda old: old.advanced(state, step="retry", at=now, attempts={}, message=""),
+    )
+    return rescue
+
+
+def _restart(record: Record, name: ProductName, store: ObjectStore) -> tuple[State, Rescue]:
+    if record.l2a and store.info(l2a_folder(ProductName.parse(record.l2a)) / MANIFEST) is not None:
+        message = ClassificationMessage(product=record.l2a, because="retry")
+        return State.CORRECTED, Rescue(CLASSIFICATIONS, message)
+    if name.level is Level.L1C and store.info(staged_zip(name)) is not None:
+        return State.STAGED, Rescue(CORRECTIONS, CorrectionMessage(product=str(name)))
+    if name.level is Level.L1C and record.id:
+        return State.DISCOVERED, Rescue(PRODUCTS, product_message(record, name))
+    raise NotFound(
+        f"Nothing of {name} is left to start from, and the catalogue is not known to offer it; drop it again."
+    )

@@ -1,0 +1,114 @@
+"""watch: finds what is stuck and sends its message again, and says how the queues stand.
+
+A product that waits in one state longer than that state's limit has lost its message (a step died between
+writing the ledger and sending, or a queue was emptied). Its message is made again from the ledger. After
+three such rescues the product becomes FAILED: nothing is retried for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.errors import BadName
+from shared.messages import (
+    CLASSIFICATIONS,
+    CORRECTIONS,
+    PRODUCTS,
+    QUEUES,
+    ChecksumText,
+    ClassificationMessage,
+    CorrectionMessage,
+    Message,
+    ProductMessage,
+    poison_of,
+)
+from shared.models import ProductName, State
+from shared.ports import Clock, Ledger, Queues
+from shared.records import Record
+
+MAX_RESCUES = 3
+# Longer than any queue is expected to take: a rescue while the first message still waits would only double it.
+LIMITS = {
+    State.DISCOVERED: timedelta(hours=24),
+    State.STAGED: timedelta(hours=24),
+    State.CORRECTED: timedelta(hours=6),
+}
+_STEP_BEFORE = {State.DISCOVERED: "discover", State.STAGED: "stage", State.CORRECTED: "correct"}
+_log = logging.getLogger("icewatch")
+
+
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """One message to send again."""
+
+    queue: str
+    message: Message
+
+
+def stuck(record: Record, now: datetime) -> bool:
+    """True where ``record`` has waited in its state longer than the limit, counted from its last rescue."""
+    limit = LIMITS.get(record.state)
+    if limit is None:
+        return False
+    since = record.times.get("watch") or record.times.get(_STEP_BEFORE[record.state])
+    return since is not None and now - since > limit
+
+
+def rescue_of(record: Record) -> Rescue | None:
+    """The message that brings ``record`` on its way again; None where its name says nothing."""
+    try:
+        name = ProductName.parse(record.name)
+    except BadName:
+        return None
+    if record.state is State.DISCOVERED and record.id:
+        return Rescue(PRODUCTS, product_message(record, name))
+    if record.state is State.STAGED:
+        return Rescue(CORRECTIONS, CorrectionMessage(product=str(name)))
+    if record.state is State.CORRECTED and record.l2a:
+        return Rescue(CLASSIFICATIONS, ClassificationMessage(product=record.l2a, because="stuck"))
+    return None
+
+
+def product_message(record: Record, name: ProductName) -> ProductMessage:
+    """The message for queue ``products`` made again from the ledger."""
+    stated = [part.partition(":") for part in record.checksum.split(";") if ":" in part]
+    checksums = tuple(ChecksumText(algorithm=algorithm, value=value) for algorithm, _, value in stated)
+    return ProductMessage(product=str(name), id=record.id, size=record.bytes, checksums=checksums)
+
+
+def watch(*, ledger: Ledger, queues: Queues, clock: Clock) -> list[Rescue]:
+    """Report the queues' depths and return the messages of products that are stuck."""
+    for queue in QUEUES:
+        _log.info("watch: queue %s holds %d, poison %d", queue, queues.depth(queue), queues.depth(poison_of(queue)))
+    return list(_rescues(ledger.records(), ledger, clock()))
+
+
+def _rescues(records: Iterable[Record], ledger: Ledger, now: datetime) -> Iterable[Rescue]:
+    for record in records:
+        if not stuck(record, now):
+            continue
+        rescue = rescue_of(record)
+        tries = record.attempts.get("watch", 0)
+        if rescue is None or tries >= MAX_RESCUES:
+            _give_up(record, ledger, now, tries)
+            continue
+        ledger.update(
+            record.partition,
+            record.name,
+            lambda old: replace(old.tried("watch", old.error), times={**old.times, "watch": now}),
+        )
+        yield rescue
+
+
+def _give_up(record: Record, ledger: Ledger, now: datetime, tries: int) -> None:
+    reason = f"Stuck in {record.state} after {tries} rescues: {record.error or 'its message was lost each time'}"
+    ledger.update(
+        record.partition,
+        record.name,
+        lambda old: (
+            old.advanced(State.FAILED, step="watch", at=now, reason=reason) if old.state == record.state else old
+        ),
+    )

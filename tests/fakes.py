@@ -1,0 +1,297 @@
+"""One fake per port, in memory, with the behaviour that `shared.ports` promises; used by all tests.
+
+    store, queues, ledger = FakeStore(), FakeQueues(), FakeLedger()
+    catalogue = FakeCatalogue([a_product("S2B_MSIL1C_...")], {"id": zip_bytes})
+    clock = FakeClock()
+
+Every fake can be told to fail: ``store.fail("read", StorageUnavailable("busy"))`` makes the next ``read`` raise that
+error, and several errors are raised by as many calls, in order. What was asked of a fake stands in its ``calls``.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from shared.errors import BadMessage, NotFound, ProviderUnavailable, StorageUnavailable
+from shared.messages import MAX_BYTES
+from shared.models import BlobPath, Checksum, Product, ProductName, Tile, TileMonth
+from shared.ports import BlobInfo, Corrected, Download
+from shared.records import MonthRecord, Record
+
+NOON = datetime(2024, 8, 1, 12, tzinfo=UTC)
+BINARY = "application/octet-stream"
+
+
+class FakeClock:
+    """A clock that moves only when told, or by ``step`` after each look."""
+
+    def __init__(self, now: datetime = NOON, *, step: timedelta = timedelta(0)) -> None:
+        self.now = now
+        self.step = step
+
+    def __call__(self) -> datetime:
+        now = self.now
+        self.now += self.step
+        return now
+
+    def advance(self, **parts: float) -> None:
+        """Move on by ``timedelta(**parts)``."""
+        self.now += timedelta(**parts)
+
+
+class Scripted:
+    """What the fakes share: planned failures and a diary of calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []  # (method, argument, ...)
+        self._failures: defaultdict[str, list[Exception]] = defaultdict(list)
+
+    def fail(self, method: str, *errors: Exception) -> None:
+        """Let the next calls of ``method`` raise ``errors``, one each."""
+        self._failures[method] += errors
+
+    def _called(self, method: str, *arguments: object) -> None:
+        self.calls.append((method, *arguments))
+        if self._failures[method]:
+            raise self._failures[method].pop(0)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeBlob:
+    """A stored blob."""
+
+    data: bytes
+    etag: str
+    modified: datetime
+    content_type: str
+
+
+class FakeStore(Scripted):
+    """ObjectStore: a dictionary of whole blobs."""
+
+    def __init__(self, blobs: Mapping[BlobPath, bytes] | None = None) -> None:
+        super().__init__()
+        self.blobs: dict[BlobPath, FakeBlob] = {}
+        self.clock: Callable[[], datetime] = FakeClock()
+        self._writes = 0
+        for path, data in (blobs or {}).items():
+            self._put(path, data, BINARY)
+
+    def _put(self, path: BlobPath, data: bytes, content_type: str) -> None:
+        self._writes += 1
+        self.blobs[path] = FakeBlob(bytes(data), f'"{self._writes:#x}"', self.clock(), content_type)
+
+    def _blob(self, path: BlobPath) -> FakeBlob:
+        if path not in self.blobs:
+            raise NotFound(f"There is no blob {path}.")
+        return self.blobs[path]
+
+    def paths(self, container: str) -> list[str]:
+        """Names of all blobs of a container, sorted; for assertions."""
+        return sorted(path.name for path in self.blobs if path.container == container)
+
+    def info(self, path: BlobPath) -> BlobInfo | None:
+        self._called("info", path)
+        blob = self.blobs.get(path)
+        return BlobInfo(path, len(blob.data), blob.etag, blob.modified) if blob else None
+
+    def list(self, folder: BlobPath) -> Iterator[BlobInfo]:
+        self._called("list", folder)
+        below = [p for p in self.blobs if p.container == folder.container and p.name.startswith(f"{folder.name}/")]
+        for path in sorted(below):
+            blob = self.blobs[path]
+            yield BlobInfo(path, len(blob.data), blob.etag, blob.modified)
+
+    def read(self, path: BlobPath) -> bytes:
+        self._called("read", path)
+        return self._blob(path).data
+
+    def reader(self, path: BlobPath) -> BinaryIO:
+        self._called("reader", path)
+        return io.BytesIO(self._blob(path).data)
+
+    def write(self, path: BlobPath, data: bytes, *, content_type: str = BINARY) -> None:
+        self._called("write", path)
+        self._put(path, data, content_type)
+
+    def stream(self, path: BlobPath, chunks: Iterable[bytes], *, content_type: str = BINARY) -> int:
+        self._called("stream", path)
+        data = b"".join(chunks)  # raises before anything is visible
+        self._put(path, data, content_type)
+        return len(data)
+
+    def upload(self, path: BlobPath, file: Path, *, content_type: str = BINARY) -> None:
+        self._called("upload", path, file)
+        self._put(path, file.read_bytes(), content_type)
+
+    def copy(self, source: BlobPath, target: BlobPath) -> None:
+        self._called("copy", source, target)
+        blob = self._blob(source)
+        self._put(target, blob.data, blob.content_type)
+
+    def delete(self, path: BlobPath) -> None:
+        self._called("delete", path)
+        self.blobs.pop(path, None)
+
+
+class FakeQueues(Scripted):
+    """Queues: lists of texts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: defaultdict[str, list[str]] = defaultdict(list)  # queue -> texts in order of sending
+        self.delays: defaultdict[str, list[int]] = defaultdict(list)  # queue -> seconds, one per text
+
+    def send(self, queue: str, text: str, *, delay_seconds: int = 0) -> None:
+        self._called("send", queue, text)
+        if len(text.encode()) > MAX_BYTES:
+            raise BadMessage(f"A message for {queue} is longer than {MAX_BYTES} bytes.")
+        self.sent[queue].append(text)
+        self.delays[queue].append(delay_seconds)
+
+    def depth(self, queue: str) -> int:
+        self._called("depth", queue)
+        return len(self.sent[queue])
+
+
+class FakeLedger(Scripted):
+    """Ledger: two dictionaries; rows are copied in and out, so that nobody changes them from outside.
+
+    ``interfere`` (if set) runs once, between the read and the write of the next ``update``: another, faster writer.
+    """
+
+    def __init__(self, records: Iterable[Record] = (), months: Iterable[MonthRecord] = ()) -> None:
+        super().__init__()
+        self.rows: dict[tuple[str, str], Record] = {(r.partition, r.name): deepcopy(r) for r in records}
+        self.months: dict[TileMonth, MonthRecord] = {m.month: m for m in months}
+        self.interfere: Callable[[], object] | None = None
+
+    def get(self, partition: str, name: str) -> Record | None:
+        self._called("get", partition, name)
+        return deepcopy(self.rows.get((partition, name)))
+
+    def add(self, record: Record) -> bool:
+        self._called("add", record)
+        if (record.partition, record.name) in self.rows:
+            return False
+        self.rows[record.partition, record.name] = deepcopy(record)
+        return True
+
+    def update(self, partition: str, name: str, change: Callable[[Record], Record]) -> Record:
+        self._called("update", partition, name)
+        for _ in range(10):
+            old = self.rows.get((partition, name))
+            if old is None:
+                raise NotFound(f"The ledger has no record {partition}/{name}.")
+            new = change(deepcopy(old))
+            if self.interfere is not None:
+                interfere, self.interfere = self.interfere, None
+                interfere()
+            if self.rows.get((partition, name)) is old:
+                self.rows[partition, name] = deepcopy(new)
+                return deepcopy(new)
+        raise StorageUnavailable(f"The record {partition}/{name} is written by others all the time.")
+
+    def records(self, partition: str | None = None) -> Iterator[Record]:
+        self._called("records", partition)
+        for key, record in sorted(self.rows.items()):
+            if partition in {None, key[0]}:
+                yield deepcopy(record)
+
+    def by_l2a(self, tile: Tile, l2a: str) -> Record | None:
+        self._called("by_l2a", tile, l2a)
+        found = (r for (partition, _), r in sorted(self.rows.items()) if partition == tile.name and r.l2a == l2a)
+        return deepcopy(next(found, None)) if l2a else None
+
+    def month(self, month: TileMonth) -> MonthRecord | None:
+        self._called("month", month)
+        return self.months.get(month)
+
+    def save_month(self, record: MonthRecord) -> None:
+        self._called("save_month", record)
+        self.months[record.month] = record
+
+
+def a_product(
+    name: str,
+    *,
+    product_id: str = "",
+    body: bytes = b"",
+    checksums: tuple[Checksum, ...] = (),
+    published: datetime = NOON,
+    online: bool = True,
+    cloud_cover: float | None = 10.0,
+) -> Product:
+    """A catalogue entry; the identifier follows from the name unless given."""
+    parsed = ProductName.parse(name)
+    identifier = product_id or f"id-{parsed.platform}-{parsed.stamp}-{parsed.baseline}-{parsed.discriminator:%H%M%S}"
+    return Product(identifier, parsed, len(body), checksums, published, online, cloud_cover)
+
+
+class FakeCatalogue(Scripted):
+    """Catalogue: entries and the bytes of their zips.
+
+    A download whose entry in ``cut`` says N stops after N bytes with ProviderUnavailable, as a broken connection does.
+    """
+
+    def __init__(self, products: Iterable[Product] = (), downloads: Mapping[str, bytes] | None = None) -> None:
+        super().__init__()
+        self.products: list[Product] = list(products)
+        self.downloads: dict[str, bytes] = dict(downloads or {})  # by product id
+        self.cut: dict[str, int] = {}  # by product id: bytes after which the connection breaks
+        self.chunk = 1024  # bytes
+        self.says_size = True
+        self.open_now = 0
+        self.open_most = 0
+
+    def search(self, month: TileMonth) -> Iterator[Product]:
+        self._called("search", month)
+        mine = [p for p in self.products if p.name.tile == month.tile and month.start <= p.name.sensing < month.end]
+        yield from sorted(mine, key=lambda product: product.name.sensing)
+
+    @contextmanager
+    def download(self, product_id: str) -> Iterator[Download]:
+        self._called("download", product_id)
+        if product_id not in self.downloads:
+            raise NotFound(f"The provider has no product {product_id}.")
+        body = self.downloads[product_id]
+        self.open_now += 1
+        self.open_most = max(self.open_most, self.open_now)
+        try:
+            yield Download(len(body) if self.says_size else None, self._chunks(product_id, body))
+        finally:
+            self.open_now -= 1
+
+    def _chunks(self, product_id: str, body: bytes) -> Iterator[bytes]:
+        end = self.cut.get(product_id, len(body))
+        for start in range(0, end, self.chunk):
+            yield body[start : min(start + self.chunk, end)]
+        if end < len(body):
+            raise ProviderUnavailable(f"The download of {product_id} ended after {end} of {len(body)} bytes.")
+
+
+class FakeCorrector(Scripted):
+    """Corrector: writes ``files`` (path in the L2A folder -> bytes) as the L2A product of the given L1C folder."""
+
+    def __init__(self, files: Mapping[str, bytes] | None = None, *, processor: str = "fake 1") -> None:
+        super().__init__()
+        self.files = dict(files or {"manifest.safe": b"<manifest/>"})
+        self.processor = processor
+
+    def correct(self, l1c: Path, work: Path, *, on_progress: Callable[[float], None]) -> Corrected:
+        self._called("correct", l1c, work)
+        folder = work / l1c.name.replace("_MSIL1C_", "_MSIL2A_")
+        for name, data in self.files.items():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        on_progress(100.0)
+        return Corrected(folder, self.processor)

@@ -1,0 +1,75 @@
+"""What a queue gives up on is in the ledger, with the reason and the message."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from shared.messages import CORRECTIONS, PRODUCTS, TILE_MONTHS, CorrectionMessage, ProductMessage
+from shared.models import State
+from shared.pipeline.poison import poison, poison_blob
+from shared.records import REFUSED, Record
+from tests.fakes import FakeClock, FakeLedger
+from tests.products import L1C, L2A
+
+
+def test_a_malformed_message_is_written_down_with_what_was_wrong():
+    ledger = FakeLedger()
+    record = poison(PRODUCTS, b'{"version": 1, "product": "nonsense", "id": "x"}', ledger=ledger, clock=FakeClock())
+    assert record.partition == REFUSED
+    assert record.state is State.FAILED
+    assert "product: Value error, 'nonsense' is no Sentinel-2 product name" in record.reason
+    assert "nonsense" in record.message
+
+
+def test_bytes_that_are_no_text_are_written_down():
+    record = poison(TILE_MONTHS, b"\xff\xfe\x00", ledger=FakeLedger(), clock=FakeClock())
+    assert "no TileMonthMessage" in record.reason
+
+
+def test_the_same_message_is_written_down_once():
+    ledger = FakeLedger()
+    for _ in range(2):
+        poison(PRODUCTS, b"{}", ledger=ledger, clock=FakeClock())
+    assert len(ledger.rows) == 1
+
+
+def test_a_product_given_up_on_fails_with_its_last_error_and_keeps_the_message():
+    record = Record("22WEV", L1C, State.DISCOVERED, attempts={"stage": 5}, error="The provider answers 503.")
+    ledger = FakeLedger([record])
+    body = ProductMessage(product=L1C, id="1").encode()
+    failed = poison(PRODUCTS, body.encode(), ledger=ledger, clock=FakeClock())
+    assert failed.reason == "stage gave up after 5 tries: The provider answers 503."
+    assert failed.message == body
+
+
+def test_a_reason_that_a_step_gave_is_kept():
+    ledger = FakeLedger([Record("22WEV", L1C, State.FAILED, reason="It is no zip.")])
+    body = CorrectionMessage(product=L1C).encode().encode()
+    assert poison(CORRECTIONS, body, ledger=ledger, clock=FakeClock()).reason == "It is no zip."
+
+
+def test_a_product_the_ledger_does_not_know_is_entered():
+    ledger = FakeLedger()
+    body = CorrectionMessage(product=L1C).encode().encode()
+    assert poison(CORRECTIONS, body, ledger=ledger, clock=FakeClock()).state is State.FAILED
+    assert ("22WEV", L1C) in ledger.rows
+
+
+def test_a_blob_given_up_on_fails_the_product_it_belongs_to():
+    known = Record("22WEV", L1C, State.CORRECTED, l2a=L2A, error="Out of memory.", attempts={"classify": 5})
+    ledger = FakeLedger([known])
+    blob = {"ContainerName": "l2a", "BlobName": f"22WEV/2024/07/{L2A}.SAFE/manifest.safe"}
+    failed = poison_blob(json.dumps(blob).encode(), ledger=ledger, clock=FakeClock())
+    assert failed.name == L1C
+    assert failed.reason == "classify gave up after 5 tries: Out of memory."
+
+
+def test_a_finished_product_is_not_failed_by_a_late_delivery():
+    ledger = FakeLedger([replace(Record("22WEV", L1C, State.CLASSIFIED), l2a=L2A)])
+    blob = {"ContainerName": "l2a", "BlobName": f"22WEV/2024/07/{L2A}.SAFE/manifest.safe"}
+    assert poison_blob(json.dumps(blob).encode(), ledger=ledger, clock=FakeClock()).state is State.CLASSIFIED
+
+
+def test_an_unreadable_blob_message_is_written_down():
+    assert poison_blob(b"[]", ledger=FakeLedger(), clock=FakeClock()).partition == REFUSED

@@ -1,0 +1,85 @@
+"""watch sends again what lost its message, and gives up in the end; retry puts back what failed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared.errors import BadName, NotFound
+from shared.messages import CLASSIFICATIONS, CORRECTIONS, PRODUCTS
+from shared.models import MANIFEST, ProductName, State, l2a_folder, staged_zip
+from shared.pipeline.retry import retry
+from shared.pipeline.watch import LIMITS, MAX_RESCUES, Rescue, watch
+from shared.records import Record
+from tests.fakes import NOON, FakeClock, FakeLedger, FakeQueues, FakeStore
+from tests.products import L1C, L2A
+
+LONG_AGO = NOON - timedelta(days=3)
+
+
+def waiting(state: State, **facts: object) -> Record:
+    times = {"discover": LONG_AGO, "stage": LONG_AGO, "correct": LONG_AGO}
+    return Record("22WEV", L1C, state, id="id-1", checksum=f"MD5:{'ab' * 16}", l2a=L2A, times=times, **facts)  # type: ignore[arg-type]
+
+
+def rescues(ledger: FakeLedger, clock: FakeClock) -> list[Rescue]:
+    return watch(ledger=ledger, queues=FakeQueues(), clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("state", "queue"),
+    [(State.DISCOVERED, PRODUCTS), (State.STAGED, CORRECTIONS), (State.CORRECTED, CLASSIFICATIONS)],
+)
+def test_a_product_stuck_in_a_state_gets_the_message_of_its_next_step(state, queue):
+    (rescue,) = rescues(FakeLedger([waiting(state)]), FakeClock())
+    assert rescue.queue == queue
+    assert rescue.message.product == (L2A if queue == CLASSIFICATIONS else L1C)  # type: ignore[attr-defined]
+
+
+def test_a_product_is_rescued_once_per_limit_and_fails_in_the_end():
+    ledger, clock = FakeLedger([waiting(State.STAGED)]), FakeClock()
+    for _ in range(MAX_RESCUES):
+        assert len(rescues(ledger, clock)) == 1
+        assert rescues(ledger, clock) == []
+        clock.now += LIMITS[State.STAGED] + timedelta(seconds=1)
+    assert rescues(ledger, clock) == []
+    assert ledger.rows["22WEV", L1C].state is State.FAILED
+    assert "Stuck in STAGED after 3 rescues" in ledger.rows["22WEV", L1C].reason
+
+
+@pytest.mark.parametrize("state", [State.CLASSIFIED, State.REJECTED, State.FAILED, State.SKIPPED, State.OFFLINE])
+def test_a_product_at_rest_is_left_alone(state):
+    assert rescues(FakeLedger([waiting(state)]), FakeClock()) == []
+
+
+def test_a_product_within_its_limit_is_left_alone():
+    clock = FakeClock(LONG_AGO + LIMITS[State.STAGED])
+    assert rescues(FakeLedger([waiting(State.STAGED)]), clock) == []
+
+
+def test_retry_starts_from_the_latest_input_that_is_left():
+    name, store = ProductName.parse(L1C), FakeStore()
+    for path, queue, state in (
+        (None, PRODUCTS, State.DISCOVERED),
+        (staged_zip(name), CORRECTIONS, State.STAGED),
+        (l2a_folder(ProductName.parse(L2A)) / MANIFEST, CLASSIFICATIONS, State.CORRECTED),
+    ):
+        if path:
+            store.write(path, b"x")
+        ledger = FakeLedger([waiting(State.FAILED, reason="It broke.")])
+        assert retry(ledger.rows["22WEV", L1C], store=store, ledger=ledger, clock=FakeClock()).queue == queue
+        assert ledger.rows["22WEV", L1C].state is state
+        assert ledger.rows["22WEV", L1C].reason == ""
+
+
+def test_retry_of_a_product_in_work_is_refused():
+    ledger = FakeLedger([waiting(State.STAGED)])
+    with pytest.raises(BadName, match="is STAGED; only failed"):
+        retry(ledger.rows["22WEV", L1C], store=FakeStore(), ledger=ledger, clock=FakeClock())
+
+
+def test_retry_with_nothing_left_says_so():
+    ledger = FakeLedger([Record("22WEV", L1C, State.FAILED)])
+    with pytest.raises(NotFound, match="drop it again"):
+        retry(ledger.rows["22WEV", L1C], store=FakeStore(), ledger=ledger, clock=FakeClock())
