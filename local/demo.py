@@ -1,0 +1,179 @@
+"""The demo: the whole pipeline on six simulated acquisitions of one month, from catalogue to map."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from local.agreement import agreement_of_files
+from local.host import Host
+from local.report import write_page
+from local.scenes import Scene, SceneSpec, demo_month
+from local.serve import BLOB_ENDINGS, SCHEDULES, build_scenes, simulated
+from local.tables import products_table
+from shared.errors import BadSetting
+from shared.models import SURFACE, WATCHLIST, BlobPath, State
+from shared.ports import Ledger, ObjectStore
+from shared.records import Record
+from shared.wiring import Services, services
+
+MINIMUM_USABLE = 25.0  # percent; half of a split granule holds less than the usual 40 % of a tile
+MINIMUM_AGREEMENT = 90.0  # percent of the usable pixels
+TIME_LIMIT = 600.0  # seconds
+_MARK = "icewatch-demo"  # a file that says the folder is the demo's own
+_TOO_CLOUDY = 0.7  # share of the tile
+_STEPS = {State.DISCOVERED: 1, State.STAGED: 2, State.CORRECTED: 3}  # of 4
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the pipeline made of the month."""
+
+    records: Mapping[str, Record]  # product name -> record
+    agreement: Mapping[str, float]  # product name -> percent of usable pixels, for classified products
+    faults: tuple[str, ...]  # sentences; empty where everything ended as it should
+
+
+def expected(specs: list[SceneSpec]) -> dict[str, State]:
+    """The state in which each product of the month should end."""
+    newest: dict[object, str] = {}
+    for spec in specs:
+        key = spec.name.acquisition
+        newest[key] = max(newest.get(key, ""), spec.name.baseline)
+    states: dict[str, State] = {}
+    for spec in specs:
+        if spec.name.baseline != newest[spec.name.acquisition]:
+            states[str(spec.name)] = State.SKIPPED
+        else:
+            states[str(spec.name)] = State.REJECTED if spec.cloud > _TOO_CLOUDY else State.CLASSIFIED
+    return states
+
+
+def run(folder: Path, *, size: int, console: Console) -> int:
+    """Run the demo in ``folder``, which it empties first; 0 only if every product ended as it should."""
+    _make_empty(folder)
+    specs = demo_month(size)
+    _log_to(folder / "icewatch.log")
+    scenes = build_scenes(specs, folder / "scenes", console)
+    wanted = expected(specs)
+    settings = SCHEDULES | {"SCHEDULE": "*/5 * * * * *", "PYTHONWARNINGS": "default"}
+    import function_app
+
+    with simulated(scenes) as copernicus:
+        host = Host(
+            function_app.app,
+            settings | copernicus,
+            folder=folder / "host",
+            workers=1,
+            blob_endings=BLOB_ENDINGS,
+        )
+        with host:
+            outside = services()
+            outside.store.write(WATCHLIST, _watchlist(specs), content_type="application/json")
+            _follow(wanted, outside.ledger, console)
+            outcome = _outcome(wanted, scenes, outside, folder / "results")
+    page = write_page(folder, list(outcome.records.values()), outcome.agreement)
+    console.print(products_table(outcome.records.values(), dict(outcome.agreement)))
+    console.print(f"Page:    {page}\nResults: {folder / 'results'}\nLog:     {folder / 'icewatch.log'}", soft_wrap=True)
+    for fault in outcome.faults:
+        console.print(f"[red]{fault}[/]", soft_wrap=True)
+    if not outcome.faults:
+        console.print(f"[green]All {len(wanted)} products ended in the state they should.[/]")
+    return 1 if outcome.faults else 0
+
+
+def _make_empty(folder: Path) -> None:
+    if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).exists():
+        raise BadSetting(f"{folder} is not empty and no earlier demo's folder; name another with --folder.")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / _MARK).touch()
+
+
+def _log_to(file: Path) -> None:
+    handler = logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.getLogger("azure").setLevel(logging.WARNING)
+
+
+def _watchlist(specs: list[SceneSpec]) -> bytes:
+    first = specs[0].name
+    area = {
+        "name": "Demo",
+        "tiles": [first.tile.name],
+        "months": [first.sensing.month],
+        "since": f"{first.sensing:%Y-%m}-01",
+        "until": f"{first.sensing:%Y-%m}-28",
+        "minimum_usable": MINIMUM_USABLE,
+    }
+    return json.dumps({"version": 1, "areas": [area]}, indent=2).encode()
+
+
+def _follow(wanted: Mapping[str, State], ledger: Ledger, console: Console) -> None:
+    """Show every product's state until all are at rest or the time is up."""
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[state]}"))
+    deadline = monotonic() + TIME_LIMIT
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        bars: dict[str, TaskID] = {
+            name: progress.add_task(name, total=4, state="waiting for the schedule") for name in sorted(wanted)
+        }
+        while monotonic() < deadline:
+            known = {record.name: record for record in ledger.records()}
+            for name, bar in bars.items():
+                if name in known:
+                    state = known[name].state
+                    done = 4 if state.is_final else _STEPS.get(state, 0)
+                    progress.update(bar, completed=done, state=str(state))
+            if all(name in known and known[name].state.is_final for name in wanted):
+                return
+            sleep(0.5)
+
+
+def _outcome(wanted: Mapping[str, State], scenes: list[Scene], outside: Services, results: Path) -> Outcome:
+    records = {record.name: record for record in outside.ledger.records()}
+    faults: list[str] = []
+    agrees: dict[str, float] = {}
+    truths = {str(scene.spec.name): scene.truth for scene in scenes}
+    for name, state in wanted.items():
+        record = records.get(name)
+        if record is None or record.state is not state:
+            said = f"{record.state}. {record.reason} {record.error}".strip() if record else "not in the ledger"
+            faults.append(f"{name} should be {state} and is {said}")
+        elif state is State.CLASSIFIED:
+            folder = results / record.results
+            fetch(outside.store, BlobPath.parse(record.results), folder)
+            agrees[name] = agreement_of_files(folder, truths[name])
+            if not agrees[name] >= MINIMUM_AGREEMENT:
+                faults.append(
+                    f"{name} agrees with the truth in {agrees[name]:.1f} % of the usable pixels; "
+                    f"expected at least {MINIMUM_AGREEMENT:g} %"
+                )
+        elif state is not State.CLASSIFIED and not record.reason:
+            faults.append(f"{name} is {state} without a reason")
+    faults += [
+        f"{name} is in the ledger and was not expected: {record.reason}"
+        for name, record in records.items()
+        if name not in wanted
+    ]
+    return Outcome(records, agrees, tuple(faults))
+
+
+def fetch(store: ObjectStore, folder: BlobPath, target: Path) -> None:
+    """Copy a result folder out of the store."""
+    if folder.container != SURFACE:
+        raise BadSetting(f"{folder} is no result folder.")
+    for info in store.list(folder):
+        file = target / info.path.name.removeprefix(f"{folder.name}/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(store.read(info.path))

@@ -1,0 +1,83 @@
+"""Running the host until Ctrl-C, with the real or the simulated Copernicus."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from local.copernicus import SimulatedCopernicus
+from local.host import Host
+from local.scenes import Scene, SceneSpec, build_scene, demo_month
+from shared.adapters.sen2cor import choose_command
+from shared.errors import BadSetting
+from shared.settings import Settings
+
+# The six fields of NCRONTAB: second minute hour day month weekday, UTC.
+SCHEDULES = {"SCHEDULE": "0 0 */6 * * *", "WATCH_SCHEDULE": "0 */15 * * * *"}
+# In Azure, Event Grid subscriptions filter which blobs reach a function; here the host does.
+BLOB_ENDINGS = {"classify": "/manifest.safe"}
+_SETTINGS_FILE = Path("local.settings.json")
+
+
+def local_settings(env: Mapping[str, str]) -> dict[str, str]:
+    """The app settings on one machine: defaults, then local.settings.json as Core Tools reads it, then ``env``."""
+    values: dict[str, str] = {}
+    if _SETTINGS_FILE.is_file():
+        try:
+            stated = json.loads(_SETTINGS_FILE.read_text("utf-8"))["Values"]
+            values = {str(name): str(value) for name, value in stated.items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as cause:
+            raise BadSetting(f"{_SETTINGS_FILE} does not parse; expected JSON with an object 'Values'.") from cause
+    return SCHEDULES | values | dict(env)
+
+
+def build_scenes(specs: list[SceneSpec], folder: Path, console: Console) -> list[Scene]:
+    """Build the simulated scenes with a progress bar."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [
+        build_scene(spec, folder) for spec in track(specs, description="Building simulated scenes", console=console)
+    ]
+
+
+@contextmanager
+def simulated(scenes: list[Scene]) -> Iterator[dict[str, str]]:
+    """A simulated Copernicus that offers ``scenes``; yields the settings that lead there."""
+    with SimulatedCopernicus() as copernicus:
+        for scene in scenes:
+            copernicus.publish(scene.zip, cloud_cover=scene.cloud_percent)
+        yield copernicus.environment()
+
+
+def serve(folder: Path, *, port: int, workers: int, simulate: bool, console: Console) -> int:
+    """Run the function app on this machine until Ctrl-C; returns the exit code."""
+    import function_app
+
+    settings = local_settings(os.environ)
+    with ExitStack() as open_things:
+        if simulate:
+            scenes = build_scenes(demo_month(), folder / "scenes", console)
+            settings |= open_things.enter_context(simulated(scenes))
+        elif not settings.get("COPERNICUS_USER"):
+            console.print(
+                "COPERNICUS_USER and COPERNICUS_PASSWORD are not set: new products are found but not downloaded."
+            )
+        host = Host(
+            function_app.app,
+            settings,
+            folder=folder,
+            workers=workers,
+            http_port=port,
+            blob_endings=BLOB_ENDINGS,
+        )
+        with host:
+            correction = Settings.from_env(host.settings).correction
+            console.print(f"Corrections are made by {choose_command(correction).processor}.")
+            console.print(f"Listening on {host.http_address}; Ctrl-C ends it.")
+            host.run_forever()
+    return 0
