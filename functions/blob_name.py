@@ -32,7 +32,7 @@ class BlobName(SdkType):  # type: ignore[misc]  # the base class ships no types
         return self
 
 
-class _BlobNameConverter(InConverter, binding="blob", trigger="blobTrigger"):  # type: ignore[misc]
+class _BlobNameConverter(InConverter, binding="blob", trigger="blobTrigger"):  # type: ignore[misc,call-arg]
     @classmethod
     def check_input_type_annotation(cls, pytype: type) -> bool:
         return issubclass(pytype, BlobName)

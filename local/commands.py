@@ -15,10 +15,13 @@ from rich.console import Console
 from local.session import FOLDER, session
 from shared.errors import BadName, NotFound
 from shared.messages import TILE_MONTHS, TileMonthMessage
-from shared.models import ProductName, Tile, TileMonth
+from shared.models import ProductName, State, Tile, TileMonth
+from shared.records import Record
+from shared.wiring import Services
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where the one-machine host keeps its data.")]
-_console = Console()
+# A pipe has no width of its own; files and logs get whole rows.
+_console = Console(width=None if sys.stdout.isatty() else 170)
 
 
 def demo(
@@ -61,14 +64,14 @@ def status(
     tile: Annotated[str | None, typer.Option(help="Only this tile.")] = None,
 ) -> None:
     """Show every product of the ledger with its state and reason."""
-    from local.tables import products_table
+    from local.tables import products
 
     with session(folder) as outside:
         records = list(outside.ledger.records(Tile.parse(tile).name if tile else None))
     if not records:
         _console.print("The ledger is empty.")
         return
-    _console.print(products_table(records))
+    _console.print(products(records, _console))
 
 
 def backfill(
@@ -103,9 +106,6 @@ def retry(
     folder: Folder = FOLDER,
 ) -> None:
     """Put failed products back to the first step whose input is still there."""
-    from shared.models import State
-    from shared.pipeline.retry import retry as step
-
     if (product is None) == (not failed):
         raise BadName("Name one product, or give --failed, not both.")
     with session(folder) as outside:
@@ -117,16 +117,27 @@ def retry(
             chosen = [record]
         else:
             chosen = [record for record in outside.ledger.records() if record.state is State.FAILED]
-        for record in chosen:
-            try:
-                rescue = step(record, store=outside.store, ledger=outside.ledger, clock=outside.clock)
-            except (BadName, NotFound) as error:
-                if product is not None:
-                    raise
-                _console.print(f"{record.name}: {error}", soft_wrap=True)
-                continue
-            outside.queues.send(rescue.queue, rescue.message.encode())
-            _console.print(f"{record.name} is back in queue {rescue.queue}.", soft_wrap=True)
+        if product is not None:
+            _retry_one(chosen[0], outside)
+        else:
+            retry_records(chosen, outside)
+
+
+def retry_records(records: list[Record], outside: Services) -> None:
+    """Put each of ``records`` back, and say of those that cannot why."""
+    for record in records:
+        try:
+            _retry_one(record, outside)
+        except (BadName, NotFound) as error:
+            _console.print(f"{record.name}: {error}", soft_wrap=True)
+
+
+def _retry_one(record: Record, outside: Services) -> None:
+    from shared.pipeline.retry import retry as step
+
+    rescue = step(record, store=outside.store, ledger=outside.ledger, clock=outside.clock)
+    outside.queues.send(rescue.queue, rescue.message.encode())
+    _console.print(f"{record.name} is back in queue {rescue.queue}.", soft_wrap=True)
 
 
 def train(context: typer.Context) -> None:

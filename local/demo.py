@@ -11,14 +11,14 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from local.agreement import agreement_of_files
-from local.host import Host
+from local.host import Host, endpoints_of
 from local.report import write_page
 from local.scenes import Scene, SceneSpec, demo_month
 from local.serve import BLOB_ENDINGS, SCHEDULES, build_scenes, simulated
-from local.tables import products_table
+from local.tables import products
 from shared.errors import BadSetting
 from shared.models import SURFACE, WATCHLIST, BlobPath, State
 from shared.ports import Ledger, ObjectStore
@@ -81,7 +81,7 @@ def run(folder: Path, *, size: int, console: Console) -> int:
             _follow(wanted, outside.ledger, console)
             outcome = _outcome(wanted, scenes, outside, folder / "results")
     page = write_page(folder, list(outcome.records.values()), outcome.agreement)
-    console.print(products_table(outcome.records.values(), dict(outcome.agreement)))
+    console.print(products(outcome.records.values(), console, outcome.agreement))
     console.print(f"Page:    {page}\nResults: {folder / 'results'}\nLog:     {folder / 'icewatch.log'}", soft_wrap=True)
     for fault in outcome.faults:
         console.print(f"[red]{fault}[/]", soft_wrap=True)
@@ -91,6 +91,8 @@ def run(folder: Path, *, size: int, console: Console) -> int:
 
 
 def _make_empty(folder: Path) -> None:
+    if endpoints_of(folder / "host") is not None:
+        raise BadSetting(f"Another demo runs in {folder}; wait for it, or name another folder with --folder.")
     if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).exists():
         raise BadSetting(f"{folder} is not empty and no earlier demo's folder; name another with --folder.")
     shutil.rmtree(folder, ignore_errors=True)
@@ -122,20 +124,21 @@ def _watchlist(specs: list[SceneSpec]) -> bytes:
 
 def _follow(wanted: Mapping[str, State], ledger: Ledger, console: Console) -> None:
     """Show every product's state until all are at rest or the time is up."""
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[state]}"))
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=10), TextColumn("{task.fields[state]}"))
     deadline = monotonic() + TIME_LIMIT
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        bars: dict[str, TaskID] = {
-            name: progress.add_task(name, total=4, state="waiting for the schedule") for name in sorted(wanted)
-        }
+    states: dict[str, State] = {}
+    with Progress(*columns, console=console) as progress:
+        bars: dict[str, TaskID] = {name: progress.add_task(name, total=4, state="waiting") for name in sorted(wanted)}
         while monotonic() < deadline:
-            known = {record.name: record for record in ledger.records()}
-            for name, bar in bars.items():
-                if name in known:
-                    state = known[name].state
-                    done = 4 if state.is_final else _STEPS.get(state, 0)
-                    progress.update(bar, completed=done, state=str(state))
-            if all(name in known and known[name].state.is_final for name in wanted):
+            found = {record.name: record.state for record in ledger.records() if record.name in bars}
+            for name, state in found.items():
+                if states.get(name) is state:
+                    continue
+                progress.update(bars[name], completed=4 if state.is_final else _STEPS.get(state, 0), state=str(state))
+                if not console.is_terminal:  # a log shows the steps line by line
+                    console.print(f"{name}: {state}")
+            states = found
+            if len(found) == len(wanted) and all(state.is_final for state in found.values()):
                 return
             sleep(0.5)
 
@@ -159,7 +162,7 @@ def _outcome(wanted: Mapping[str, State], scenes: list[Scene], outside: Services
                     f"{name} agrees with the truth in {agrees[name]:.1f} % of the usable pixels; "
                     f"expected at least {MINIMUM_AGREEMENT:g} %"
                 )
-        elif state is not State.CLASSIFIED and not record.reason:
+        elif not record.reason:
             faults.append(f"{name} is {state} without a reason")
     faults += [
         f"{name} is in the ledger and was not expected: {record.reason}"

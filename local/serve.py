@@ -77,7 +77,7 @@ def serve(folder: Path, *, port: int, workers: int, simulate: bool, console: Con
         )
         with host:
             correction = Settings.from_env(host.settings).correction
-            console.print(f"Corrections are made by {choose_command(correction).processor}.")
+            console.print(f"Corrections are made by {choose_command(correction).name}.")
             console.print(f"Listening on {host.http_address}; Ctrl-C ends it.")
             host.run_forever()
     return 0

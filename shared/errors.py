@@ -9,6 +9,8 @@
     │   ├── BadProduct          a product that is incomplete, damaged or not what its name says
     │   ├── BadModel            a classifier that cannot be loaded or does not fit the bands
     │   ├── CorrectionFailed    the atmospheric correction ended without a usable result
+    │   ├── AccessDenied        the provider forbids it: a permission or a quota
+    │   ├── BadRecord           a ledger row that somebody broke
     │   └── NotFound            something that should be there and is not (a blob, a product at the provider)
     └── TransientError          trying again may help: raised, so that the queue delivers again with a delay
         ├── ProviderUnavailable   the Copernicus service is busy, limiting or unreachable
@@ -52,6 +54,14 @@ class BadModel(PermanentError):
 
 class CorrectionFailed(PermanentError):
     """The atmospheric correction ended without a usable result."""
+
+
+class AccessDenied(PermanentError):
+    """The provider forbids what was asked: a permission is missing or a quota is used up."""
+
+
+class BadRecord(PermanentError):
+    """A ledger row that cannot be read."""
 
 
 class NotFound(PermanentError):

@@ -6,6 +6,7 @@ Source: ESA, "Sentinel-2 Products Specification Document" (S2-PDGS-TAS-DI-PSD), 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from shared.models import Level, shown
 
 # Position is the band_id of the metadata's offset list.
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
+_BAND_OF_ID: Mapping[str, str] = {str(position): band for position, band in enumerate(BANDS)}
 NATIVE_METRES: Mapping[str, int] = {
     band: 10 if band in {"B02", "B03", "B04", "B08"} else 60 if band in {"B01", "B09", "B10"} else 20 for band in BANDS
 }
@@ -71,7 +73,7 @@ def _root(xml: bytes, source: str) -> Element:
         raise BadProduct(f"{source} is {len(xml)} bytes long; metadata is at most {_MAX_XML}.")
     try:
         root: Element = fromstring(xml, forbid_dtd=True)
-    except (ParseError, DefusedXmlException, ValueError) as cause:
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as cause:  # the last: an unknown encoding
         raise BadProduct(f"{source} is no readable XML: {shown(cause)}.") from cause
     return root
 
@@ -86,9 +88,12 @@ def _text(root: Element, tag: str, source: str) -> str:
 def _number(root: Element, tag: str, source: str) -> float:
     text = _text(root, tag, source)
     try:
-        return float(text)
+        value = float(text)
     except ValueError as cause:
         raise BadProduct(f"{source} says {tag} is '{shown(text)}', which is no number.") from cause
+    if not math.isfinite(value):
+        raise BadProduct(f"{source} says {tag} is '{shown(text)}', which is no number.")
+    return value
 
 
 def parse_product_metadata(xml: bytes, source: str) -> ProductMetadata:
@@ -112,10 +117,17 @@ def parse_product_metadata(xml: bytes, source: str) -> ProductMetadata:
         spacecraft=_text(root, "SPACECRAFT_NAME", source),
         quantification=quantification,
         offsets=_offsets(root, offset_tag, source),
-        nodata=int(special.get("NODATA") or 0),
-        saturated=int(special.get("SATURATED") or 65535),
+        nodata=_special(special, "NODATA", 0, source),
+        saturated=_special(special, "SATURATED", 65535, source),
         correction=(root.findtext(".//L2A_PROCESSOR") or "").strip(),
     )
+
+
+def _special(stated: Mapping[str, str], name: str, default: int, source: str) -> int:
+    text = stated.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,5}", text):
+        raise BadProduct(f"{source} says the special value {name} is '{shown(text)}'; expected a digital number.")
+    return int(text)
 
 
 def _offsets(root: Element, tag: str, source: str) -> dict[str, int]:
@@ -125,8 +137,8 @@ def _offsets(root: Element, tag: str, source: str) -> dict[str, int]:
     offsets: dict[str, int] = {}
     for entry in stated:
         try:
-            offsets[BANDS[int(entry.get("band_id", ""))]] = int(float(entry.text or ""))
-        except (ValueError, IndexError) as cause:
+            offsets[_BAND_OF_ID[entry.get("band_id", "")]] = int(float(entry.text or ""))
+        except (ValueError, OverflowError, KeyError) as cause:
             raise BadProduct(f"{source} has a {tag} that does not parse: {shown(entry.attrib)}.") from cause
     if missing := [band for band in ICE_BANDS if band not in offsets]:
         raise BadProduct(f"{source} states a {tag} for some bands but not for {', '.join(missing)}.")
@@ -191,6 +203,23 @@ def l2a_files(names: Iterable[str], resolution: int, product: str) -> L2AFiles:
     )
 
 
+def finest_resolution(names: Iterable[str]) -> int:
+    """The resolution, in metres, to classify an L2A folder at: 20, or 60 where only that is complete.
+
+    Where neither is, 20: what is missing there is what people want to read about.
+    """
+    members = list(names)
+    try:
+        l2a_files(members, 60, "")
+    except BadProduct:
+        return 20
+    try:
+        l2a_files(members, 20, "")
+    except BadProduct:
+        return 60
+    return 20
+
+
 def l1c_files(names: Iterable[str], product: str) -> dict[str, str]:
     """Find the thirteen bands and the metadata of an L1C folder: band, or file name -> member path.
 
@@ -206,3 +235,21 @@ def l1c_files(names: Iterable[str], product: str) -> dict[str, str]:
     if missing := [piece for piece, name in found.items() if name is None]:
         raise BadProduct(f"{product} is incomplete: {', '.join(missing)} missing.")
     return {piece: name for piece, name in found.items() if name is not None}
+
+
+_CONTENT_TYPES = {
+    ".xml": "application/xml",
+    ".safe": "application/xml",
+    ".gml": "application/gml+xml",
+    ".jp2": "image/jp2",
+    ".html": "text/html",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".xsd": "application/xml",
+    ".xsl": "application/xml",
+}
+
+
+def content_type(name: str) -> str:
+    """The media type of a member of a SAFE folder, by the ending of its name."""
+    return _CONTENT_TYPES.get(name[name.rfind(".") :].lower(), "application/octet-stream")

@@ -59,7 +59,7 @@ class Defaults:
 
     cloud_probability: int = 20  # percent; a pixel at or above is cloud
     minimum_usable: float = 40.0  # percent of the whole tile; below, the acquisition is rejected
-    resolution: int = 20  # metres
+    resolution: int | None = None  # metres, 20 or 60; none: 20, or 60 where a product has only that
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,8 @@ def _number(env: Mapping[str, str], name: str, default: float, low: float, high:
     return value
 
 
-def _choice(env: Mapping[str, str], name: str, choices: tuple[int, ...]) -> int:
-    text = env.get(name) or str(choices[0])
-    if text not in {str(choice) for choice in choices}:
+def _choice(env: Mapping[str, str], name: str, choices: tuple[int, ...]) -> int | None:
+    text = env.get(name, "")
+    if text not in {"", *(str(choice) for choice in choices)}:
         raise BadSetting(f"{name} is '{shown(text)}'; expected one of {', '.join(map(str, choices))}.")
-    return int(text)
+    return int(text) if text else None

@@ -76,6 +76,8 @@ class Watchlist(BaseModel):
         """Read the JSON text; raise BadSetting with the place and the reason."""
         if len(body) > MAX_BYTES:
             raise BadSetting(f"The watchlist is {len(body)} bytes long; at most {MAX_BYTES} are accepted.")
+        if isinstance(body, bytes):
+            body = body.removeprefix(b"\xef\xbb\xbf")  # editors on Windows put a byte order mark there
         try:
             return cls.model_validate_json(body)
         except ValidationError as cause:

@@ -152,8 +152,8 @@ class FakeQueues(Scripted):
 
     def send(self, queue: str, text: str, *, delay_seconds: int = 0) -> None:
         self._called("send", queue, text)
-        if len(text.encode()) > MAX_BYTES:
-            raise BadMessage(f"A message for {queue} is longer than {MAX_BYTES} bytes.")
+        if (length := len(text.encode())) > MAX_BYTES:
+            raise BadMessage(f"A message for {queue} is {length} bytes long; at most {MAX_BYTES} fit.")
         self.sent[queue].append(text)
         self.delays[queue].append(delay_seconds)
 

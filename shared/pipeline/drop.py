@@ -25,15 +25,9 @@ from shared.pipeline.poison import refuse
 from shared.pipeline.stage import check_directory
 from shared.ports import Clock, Ledger, ObjectStore
 from shared.records import Record
+from shared.safe import content_type
 
 _CHUNK = 4 * 1024 * 1024
-_KINDS = {
-    ".xml": "application/xml",
-    ".safe": "application/xml",
-    ".jp2": "image/jp2",
-    ".html": "text/html",
-    ".png": "image/png",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +170,3 @@ def _move(source: BlobPath, target: BlobPath, store: ObjectStore) -> None:
     except NotFound:  # another delivery of this event has moved it
         return
     store.delete(source)
-
-
-def content_type(name: str) -> str:
-    """The media type of a SAFE member by its ending."""
-    return _KINDS.get(name[name.rfind(".") :].lower(), "application/octet-stream")

@@ -19,6 +19,12 @@ from shared.models import BlobPath, ProductName, State, shown
 from shared.ports import Clock, Ledger
 from shared.records import REFUSED, Record
 
+# Where a product waits for the step; in another state the message was a second delivery of work that is done.
+_WAITS = {
+    "stage": {State.DISCOVERED, State.OFFLINE},
+    "correct": {State.DISCOVERED, State.STAGED},
+    "classify": {State.DISCOVERED, State.STAGED, State.CORRECTED},
+}
 _STEPS = {PRODUCTS: "stage", CORRECTIONS: "correct", CLASSIFICATIONS: "classify"}
 
 
@@ -59,7 +65,9 @@ def _fail(product: ProductName, step: str, text: str, ledger: Ledger, clock: Clo
         ledger.add(known)
 
     def failed(old: Record) -> Record:
-        if old.state.is_final:  # the step itself said why, or another delivery finished the work
+        # A classified product that was to be classified again and noted an error has lost its results.
+        lost = step == "classify" and old.state in {State.CLASSIFIED, State.REJECTED} and old.error
+        if old.state not in _WAITS[step] and not lost:
             return old
         why = old.error or "see the log"
         tries = old.attempts.get(step, 0)

@@ -26,7 +26,7 @@ class TileSettings:
 
     cloud_probability: int  # percent; a pixel at or above is cloud
     minimum_usable: float  # percent of the whole tile
-    resolution: int  # metres
+    resolution: int | None  # metres, 20 or 60; none: 20, or 60 where a product has only that
     scene_cloud_limit: float  # percent by the catalogue
 
 

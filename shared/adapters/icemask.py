@@ -1,0 +1,142 @@
+"""Ice masks: a raster (GeoTIFF) or a vector file in any coordinate system, brought onto a tile's grid.
+
+Vectors are GeoJSON, GeoPackage or a zipped Shapefile; a pixel is ice where its centre lies in a polygon. Rasters are
+taken by nearest neighbour; a pixel is ice where the raster holds a number other than 0 that is not its nodata.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import BadSetting
+from shared.models import shown
+from shared.science.windows import Grid
+
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_NEAR = 0.5  # of the grid's side: polygons this far outside are read too, as their edges bend on reprojection
+_EDGE = 21  # points per side when the grid's outline is reprojected
+
+
+@dataclass(frozen=True, slots=True)
+class IceMaskFile:
+    """An ice mask by the content of its file."""
+
+    name: str  # file name, for errors and the summary
+    data: bytes = field(repr=False)
+
+    @classmethod
+    def read(cls, path: Path) -> IceMaskFile:
+        """Take the mask in a local file; a Shapefile's companions are taken from beside it. Raises BadSetting."""
+        try:
+            data = _zipped(path) if path.suffix.lower() == ".shp" else path.read_bytes()
+        except OSError as cause:
+            raise BadSetting(f"The ice mask {shown(path)} cannot be read: {cause.strerror}.") from cause
+        return cls(path.name, data)
+
+    def on(self, grid: Grid) -> npt.NDArray[np.bool_]:
+        """True on ice, (rows, columns); BadSetting where the mask is unreadable or has no coordinate system."""
+        return self._from_raster(grid) if self.data.startswith(_TIFF) else self._from_vector(grid)
+
+    def _from_raster(self, grid: Grid) -> npt.NDArray[np.bool_]:
+        import rasterio
+        from rasterio.enums import Resampling
+        from rasterio.errors import RasterioError
+        from rasterio.io import MemoryFile
+        from rasterio.warp import reproject
+
+        with self._refusing(RasterioError), MemoryFile(self.data) as memory, memory.open(driver="GTiff") as source:
+            self._insist(source.crs is not None, "has no coordinate system")
+            ice = np.zeros(grid.shape, np.uint8)
+            reproject(
+                source=((source.dataset_mask() > 0) & (source.read(1) != 0)).astype(np.uint8),
+                src_transform=source.transform,
+                src_crs=source.crs,
+                destination=ice,
+                dst_transform=rasterio.Affine(*grid.transform),
+                dst_crs=f"EPSG:{grid.epsg}",
+                resampling=Resampling.nearest,
+            )
+        return ice.astype(bool)
+
+    def _from_vector(self, grid: Grid) -> npt.NDArray[np.bool_]:
+        import rasterio
+        from rasterio.features import rasterize
+
+        shapes = self._shapes(grid)
+        if not shapes:
+            return np.zeros(grid.shape, bool)
+        burnt = rasterize(shapes, out_shape=grid.shape, transform=rasterio.Affine(*grid.transform), dtype="uint8")
+        return np.asarray(burnt, bool)
+
+    def _shapes(self, grid: Grid) -> list[Any]:
+        """The mask's polygons near the grid, in the grid's coordinates."""
+        import pyogrio
+        import shapely
+        from pyogrio.errors import DataLayerError, DataSourceError
+        from rasterio.crs import CRS
+        from rasterio.errors import RasterioError
+        from rasterio.warp import transform
+
+        known = (DataSourceError, DataLayerError, RasterioError, shapely.errors.ShapelyError, ValueError)
+        with self._refusing(*known), warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "File .* non conformant file extension", RuntimeWarning
+            )  # it is in memory
+            meta = pyogrio.read_info(self.data)
+            self._insist(bool(meta["crs"]), "has no coordinate system")
+            there, here = CRS.from_user_input(meta["crs"]), CRS.from_epsg(grid.epsg)
+            near = _surroundings(grid, here, there)
+            _, _, geometries, _ = pyogrio.raw.read(self.data, columns=[], bbox=near)
+            polygons = shapely.from_wkb(geometries)
+            kinds = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
+            self._insist(bool(np.isin(shapely.get_type_id(polygons), kinds).all()), "holds other shapes than polygons")
+            clipped = shapely.clip_by_rect(shapely.make_valid(polygons), *near)
+            moved = shapely.transform(clipped, lambda points: np.column_stack(transform(there, here, *points.T)))
+            return [shape for shape in moved if not shape.is_empty]
+
+    def _insist(self, holds: bool, otherwise: str) -> None:
+        if not holds:
+            raise BadSetting(f"The ice mask {shown(self.name)} {otherwise}.")
+
+    @contextmanager
+    def _refusing(self, *errors: type[Exception]) -> Iterator[None]:
+        try:
+            yield
+        except errors as cause:
+            logging.getLogger("icewatch").info("ice mask %s: %s", shown(self.name), shown(cause))
+            raise BadSetting(
+                f"The ice mask {shown(self.name)} is unreadable; expected a GeoTIFF, GeoJSON, GeoPackage or zipped "
+                f"Shapefile ({shown(cause)})."
+            ) from cause
+
+
+def _surroundings(grid: Grid, here: Any, there: Any) -> tuple[float, float, float, float]:
+    """West, south, east, north of the grid and what is near it, in the mask's coordinates."""
+    from rasterio.warp import transform_bounds
+
+    west, south, east, north = grid.bounds
+    wide, high = (east - west) * _NEAR, (north - south) * _NEAR
+    bounds = transform_bounds(here, there, west - wide, south - high, east + wide, north + high, densify_pts=_EDGE)
+    return tuple(map(float, bounds))  # type: ignore[return-value]  # four numbers
+
+
+def _zipped(path: Path) -> bytes:
+    """A Shapefile with its companions as one zip, which is how a single file can carry it."""
+    import io
+    import zipfile
+
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        path.stat()  # OSError where there is none
+        for part in sorted(path.parent.glob(f"{path.stem}.*")):
+            archive.write(part, part.name)
+    return out.getvalue()

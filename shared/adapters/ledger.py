@@ -1,0 +1,151 @@
+"""The ledger in Azure Tables: ``products`` and ``tilemonths``.
+
+A row that does not parse (someone edited it by hand, or a later version wrote a new state) is logged and left out
+of listings, so that it hides no other; asked for by name it raises, so that no step overwrites it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.data.tables import TableClient, TableEntity, TableServiceClient, UpdateMode
+from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from shared.adapters.account import error_code, storage_errors
+from shared.adapters.rows import Row, key_of, month_of, record_of, row_of, row_of_month, unknown
+from shared.errors import BadRecord, NotFound, StorageUnavailable
+from shared.models import Tile, TileMonth, shown
+from shared.records import MonthRecord, Record
+
+_log = logging.getLogger("icewatch")
+PRODUCTS, TILE_MONTHS = "products", "tilemonths"
+_TRIES = 12  # of one update against other writers of the same row
+_OF_PARTITION = "PartitionKey eq @partition"
+
+
+class _LostRace(Exception):
+    """Another writer has changed the row since it was read; never leaves this file."""
+
+
+class AzureLedger:
+    """Ledger on one storage account; makes a missing table when something is first written to it."""
+
+    def __init__(
+        self, service: TableServiceClient, *, products: str = PRODUCTS, tile_months: str = TILE_MONTHS
+    ) -> None:
+        """The names of the tables may differ in tests."""
+        self._service = service
+        self._products = service.get_table_client(products)
+        self._months = service.get_table_client(tile_months)
+
+    def close(self) -> None:
+        """Give the connections back, which the tables share."""
+        self._service.close()
+
+    def get(self, partition: str, name: str) -> Record | None:
+        """One record, None where there is none; BadRecord where the row does not parse."""
+        row = self._row(self._products, partition, name)
+        return record_of(row) if row is not None else None
+
+    def add(self, record: Record) -> bool:
+        """Create a record; False (and nothing changed) where one of that name exists."""
+        row = row_of(record)
+        with storage_errors(f"ledger row {record.partition}/{record.name}"):
+            try:
+                _making_table(self._products, lambda: self._products.create_entity(row))
+            except ResourceExistsError:
+                return False
+        return True
+
+    def update(self, partition: str, name: str, change: Callable[[Record], Record]) -> Record:
+        """Replace a record by ``change(record)``; again with the newest where another writer was faster.
+
+        Raises NotFound where there is no such record, StorageUnavailable where others are faster every time.
+        """
+        tries = Retrying(
+            retry=retry_if_exception_type(_LostRace),
+            wait=wait_random_exponential(multiplier=0.02, max=2),  # seconds
+            stop=stop_after_attempt(_TRIES),
+        )
+        try:
+            return tries(self._try_update, partition, name, change)
+        except RetryError as cause:
+            raise StorageUnavailable(
+                f"Other writers of the ledger row {partition}/{shown(name)} were faster {_TRIES} times."
+            ) from cause
+
+    def records(self, partition: str | None = None) -> Iterator[Record]:
+        """All records, or those of one partition, page by page."""
+        only = {"partition": key_of(partition)} if partition is not None else {}
+        for row in self._rows(_OF_PARTITION if only else "", only):
+            try:
+                yield record_of(row)
+            except BadRecord as fault:
+                _log.warning("A ledger row is left out: %s", fault)
+
+    def by_l2a(self, tile: Tile, l2a: str) -> Record | None:
+        """The record whose L2A product has this name (without .SAFE)."""
+        if not l2a:
+            return None
+        rows = self._rows(f"{_OF_PARTITION} and l2a eq @l2a", {"partition": tile.name, "l2a": l2a})
+        return next((record_of(row) for row in rows), None)
+
+    def month(self, month: TileMonth) -> MonthRecord | None:
+        """What is known about a tile-month."""
+        row = self._row(self._months, month.tile.name, month.key)
+        return month_of(row) if row is not None else None
+
+    def save_month(self, record: MonthRecord) -> None:
+        """Create or replace what is known about a tile-month."""
+        row = row_of_month(record)
+        with storage_errors(f"ledger row of {record.month}"):
+            _making_table(self._months, lambda: self._months.upsert_entity(row, mode=UpdateMode.REPLACE))
+
+    def _try_update(self, partition: str, name: str, change: Callable[[Record], Record]) -> Record:
+        old = self._row(self._products, partition, name)
+        if old is None:
+            raise NotFound(f"The ledger has no record {partition}/{shown(name)}.")
+        new = change(record_of(old))
+        row = {**unknown(old), **row_of(new)}
+        with storage_errors(f"ledger row {partition}/{name}"):
+            try:
+                self._products.update_entity(
+                    row,
+                    mode=UpdateMode.REPLACE,
+                    etag=old.metadata["etag"],
+                    match_condition=MatchConditions.IfNotModified,
+                )
+            except ResourceModifiedError as cause:
+                raise _LostRace from cause
+        return new
+
+    def _row(self, table: TableClient, partition: str, name: str) -> TableEntity | None:
+        with storage_errors(f"ledger row {partition}/{name}"):
+            try:
+                return table.get_entity(key_of(partition), key_of(name))
+            except ResourceNotFoundError:
+                return None
+
+    def _rows(self, query: str, parameters: dict[str, Any]) -> Iterator[Row]:
+        table = self._products
+        with storage_errors("ledger"):
+            try:
+                yield from table.query_entities(query, parameters=parameters) if query else table.list_entities()
+            except ResourceNotFoundError as cause:
+                if error_code(cause) != "TableNotFound":
+                    raise
+
+
+def _making_table(table: TableClient, request: Callable[[], object]) -> None:
+    """Run ``request``, which creates a row; where the table is missing, make it and run it again."""
+    try:
+        request()
+    except ResourceNotFoundError:  # of a row that is created, nothing but the table can be missing
+        with suppress(ResourceExistsError):  # another writer made it just now
+            table.create_table()
+        request()

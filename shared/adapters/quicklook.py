@@ -1,0 +1,120 @@
+"""The quicklook: the class map as a picture with title, date, legend and scale bar, drawn by Pillow."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.science.classes import Colour, Quality, SurfaceClass
+
+if TYPE_CHECKING:
+    from PIL.ImageDraw import ImageDraw
+
+_PANEL, _MARGIN, _LINE, _BOX = 340, 24, 28, 18  # pixels
+_SMALLEST = 640  # pixels: small tiles are enlarged to this side, so that the legend fits beside them
+_INK: Colour = (25, 30, 40)
+_FAINT: Colour = (110, 118, 130)
+_PAPER: Colour = (255, 255, 255)
+
+
+def quicklook(
+    classes: npt.NDArray[np.uint8],
+    quality: npt.NDArray[np.uint8],
+    *,
+    title: str,
+    lines: Sequence[str],
+    shares: Sequence[tuple[str, str]],
+    metres: float,
+) -> bytes:
+    """A PNG of class and quality codes (rows, columns) with ``metres`` a pixel.
+
+    ``shares`` are label and text per class, in the order of the codes; of the reasons for no class the legend names
+    those that occur.
+    """
+    from PIL import Image, ImageDraw
+
+    picture = Image.fromarray(_coloured(classes, quality))
+    zoom = max(1, -(-_SMALLEST // max(picture.size)))
+    picture = picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST)
+    reasons = [code for code in Quality if code and (quality == code).any()]
+    height = max(picture.height, _height_of_panel(lines, shares, reasons))
+    sheet = Image.new("RGB", (picture.width + _PANEL + 3 * _MARGIN, height + 2 * _MARGIN), _PAPER)
+    sheet.paste(picture, (_MARGIN, _MARGIN))
+    draw = ImageDraw.Draw(sheet)
+    draw.rectangle((_MARGIN - 1, _MARGIN - 1, _MARGIN + picture.width, _MARGIN + picture.height), outline=_FAINT)
+    left = picture.width + 2 * _MARGIN
+    _panel(draw, left, title=title, lines=lines, shares=shares, reasons=reasons)
+    _scale_bar(draw, left, sheet.height - _MARGIN, metres / zoom)
+    out = io.BytesIO()
+    sheet.quantize(64).save(out, "PNG", optimize=True)  # few colours: a tenth of the size
+    return out.getvalue()
+
+
+def _coloured(classes: npt.NDArray[np.uint8], quality: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    by_class = np.zeros((256, 3), np.uint8)
+    by_quality = np.zeros((256, 3), np.uint8)
+    for surface in SurfaceClass:
+        by_class[surface] = surface.colour
+    for code in Quality:
+        by_quality[code] = code.colour
+    return np.where((classes > 0)[..., None], by_class[classes], by_quality[quality])
+
+
+def _font(size: int) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)
+
+
+def _height_of_panel(lines: Sequence[str], shares: Sequence[object], reasons: Sequence[object]) -> int:
+    return 44 + (len(lines) + len(shares) + len(reasons)) * _LINE + 3 * _LINE + 60
+
+
+def _panel(
+    draw: ImageDraw,
+    left: int,
+    *,
+    title: str,
+    lines: Iterable[str],
+    shares: Iterable[tuple[str, str]],
+    reasons: Sequence[Quality],
+) -> None:
+    y = _MARGIN
+    draw.text((left, y), title, _INK, _font(28))
+    y += 44
+    for line in lines:
+        draw.text((left, y), line, _INK, _font(17))
+        y += _LINE
+    y += _LINE // 2
+    draw.text((left, y), "Share of the classified surface", _FAINT, _font(15))
+    y += _LINE
+    for surface, (label, share) in zip(SurfaceClass, shares, strict=True):
+        _entry(draw, left, y, colour=surface.colour, label=label, text=share)
+        y += _LINE
+    if reasons:
+        y += _LINE // 2
+        draw.text((left, y), "No class", _FAINT, _font(15))
+        y += _LINE
+    for code in reasons:
+        _entry(draw, left, y, colour=code.colour, label=code.label)
+        y += _LINE
+
+
+def _entry(draw: ImageDraw, left: int, y: int, *, colour: Colour, label: str, text: str = "") -> None:
+    draw.rectangle((left, y + 2, left + _BOX, y + 2 + _BOX), fill=colour, outline=_FAINT)
+    draw.text((left + _BOX + 12, y), label, _INK, _font(17))
+    draw.text((left + _PANEL, y), text, _INK, _font(17), anchor="ra")
+
+
+def _scale_bar(draw: ImageDraw, left: int, bottom: int, metres: float) -> None:
+    longest = 200 * metres  # of at most 200 pixels
+    digits = 10 ** int(np.floor(np.log10(longest)))
+    length = next(step * digits for step in (5, 2, 1) if step * digits <= longest)
+    width = round(length / metres)
+    draw.rectangle((left, bottom - 8, left + width, bottom - 3), fill=_INK)
+    text = f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+    draw.text((left + width + 10, bottom - 16), text, _INK, _font(15))

@@ -1,0 +1,202 @@
+"""Rasters in memory, by GDAL: the only module that opens image files.
+
+Images are decoded with one GDAL thread each: with more, GDAL reports a broken JPEG 2000 code block on standard
+error and hands out zeros instead of failing. Speed comes from windows on several threads.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import BadProduct
+from shared.models import shown
+from shared.science.layers import CLASS, QUALITY, Layer, Stored
+from shared.science.windows import Grid, Window
+
+_ENV = {"GDAL_NUM_THREADS": "1", "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_CACHEMAX": 64}
+_JP2 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"  # signature box, ISO/IEC 15444-1 Annex I
+_SOC, _SOT, _EOC = b"\xff\x4f", b"\xff\x90", b"\xff\xd9"  # markers, Annex A
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_MIXED = {CLASS.name: "MODE", QUALITY.name: "MODE"}  # codes cannot be averaged
+
+
+def check_codestream(data: bytes, label: str) -> None:
+    """Follow a JPEG 2000 file from tile part to tile part to its end; BadProduct where it is cut short.
+
+    Only the lengths are followed, nothing is decoded: a full-size band takes well under a millisecond.
+    """
+    start = _codestream_start(data) if data.startswith(_JP2) else 0
+    if start is None or data[start : start + 2] != _SOC:
+        raise BadProduct(f"{label} is no JPEG 2000 image.")
+    try:
+        at = start + 2
+        while data[at : at + 2] != _SOT:  # segments of the main header
+            at += 2 + struct.unpack_from(">H", data, at + 2)[0]
+        while data[at : at + 2] == _SOT:
+            (length,) = struct.unpack_from(">I", data, at + 6)
+            at = at + length if length else len(data) - 2  # 0: the last tile part, up to the end marker
+    except struct.error as cause:
+        raise _cut_short(data, label) from cause
+    if data[at : at + 2] != _EOC:
+        raise _cut_short(data, label)
+
+
+def _cut_short(data: bytes, label: str) -> BadProduct:
+    return BadProduct(f"{label} is cut short: its JPEG 2000 image does not end within the file's {len(data)} bytes.")
+
+
+def _codestream_start(data: bytes) -> int | None:
+    at = 0
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        header = 8
+        if length == 1 and at + 16 <= len(data):
+            (length,) = struct.unpack_from(">Q", data, at + 8)
+            header = 16
+        if kind == b"jp2c":
+            return at + header
+        if length < header:
+            return None
+        at += length
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Raster:
+    dataset: Any
+    label: str
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return int(self.dataset.height), int(self.dataset.width)
+
+    @property
+    def block(self) -> tuple[int, int]:
+        rows, columns = self.dataset.block_shapes[0]
+        return int(rows), int(columns)
+
+    def read(self, window: Window) -> npt.NDArray[np.uint16]:
+        import rasterio
+        from rasterio.errors import RasterioError
+        from rasterio.windows import Window as Rectangle
+
+        rectangle = Rectangle(window.column, window.row, window.width, window.height)
+        try:
+            with rasterio.Env(**_ENV):
+                return np.asarray(self.dataset.read(1, window=rectangle), np.uint16)
+        except RasterioError as cause:
+            raise BadProduct(
+                f"{self.label} is damaged: its pixels from row {window.row}, column {window.column} do not decode."
+            ) from cause
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    layer: Layer
+    dataset: Any
+    memory: Any
+
+    def write(self, window: Window, numbers: Stored) -> None:
+        from rasterio.windows import Window as Rectangle
+
+        rectangle = Rectangle(window.column, window.row, window.width, window.height)
+        self.dataset.write(numbers, 1, window=rectangle)
+
+    def finish(self) -> bytes:
+        import rasterio
+        from rasterio.io import MemoryFile
+        from rasterio.shutil import copy
+
+        self.dataset.close()
+        options = {
+            "driver": "COG",
+            "compress": "DEFLATE",
+            "predictor": "NO" if self.layer.categories else "YES",
+            "blocksize": 512,
+            "overview_resampling": _MIXED.get(self.layer.name, "AVERAGE"),
+            "num_threads": "ALL_CPUS",
+        }
+        with (
+            rasterio.Env(GDAL_CACHEMAX=_ENV["GDAL_CACHEMAX"]),
+            self.memory.open() as source,
+            MemoryFile(ext=".tif") as target,
+        ):
+            copy(source, target.name, **options)
+            return bytes(target.read())
+
+
+class GdalRasters:
+    """The Rasters of `shared.pipeline.surface_ports`, by rasterio."""
+
+    @contextmanager
+    def open(self, data: bytes, label: str) -> Iterator[_Raster]:
+        """Open a JPEG 2000 or TIFF image; nothing else is tried, as names of files say little."""
+        import rasterio
+        from rasterio.errors import RasterioError
+        from rasterio.io import MemoryFile
+
+        is_tiff = data.startswith(_TIFF)
+        if not is_tiff:
+            check_codestream(data, label)
+        with MemoryFile(data) as memory:
+            try:
+                with rasterio.Env(**_ENV):  # never kept open over a yield: environments must close in reverse order
+                    dataset = memory.open(driver="GTiff" if is_tiff else "JP2OpenJPEG")
+            except RasterioError as cause:
+                raise BadProduct(f"{label} is no readable image: {shown(cause)}.") from cause
+            with dataset:
+                if dataset.count != 1 or dataset.dtypes[0] not in {"uint8", "uint16"}:
+                    raise BadProduct(
+                        f"{label} has {dataset.count} bands of {dataset.dtypes[0]}; expected one of uint8 or uint16."
+                    )
+                yield _Raster(dataset, label)
+
+    @contextmanager
+    def create(self, layer: Layer, grid: Grid, *, block: tuple[int, int]) -> Iterator[_Writer]:
+        """Begin a layer as a compressed TIFF in memory whose blocks are those of the windows."""
+        import rasterio
+        from rasterio.io import MemoryFile
+
+        rows, columns = (side if side % 16 == 0 else 256 for side in block)  # TIFF tiles are multiples of 16
+        profile = {
+            "driver": "GTiff",
+            "width": grid.columns,
+            "height": grid.rows,
+            "count": 1,
+            "dtype": layer.dtype,
+            "nodata": layer.nodata,
+            "crs": f"EPSG:{grid.epsg}",
+            "transform": rasterio.Affine(*grid.transform),
+            "tiled": True,
+            "blockxsize": columns,
+            "blockysize": rows,
+            "compress": "DEFLATE",
+            "zlevel": 1,
+        }
+        with MemoryFile(ext=".tif") as memory, memory.open(**profile) as dataset:
+            _describe(dataset, layer)
+            yield _Writer(layer, dataset, memory)
+
+    def longitudes_latitudes(self, epsg: int, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+        """Points (easting, northing) as (longitude, latitude), WGS 84."""
+        from rasterio.warp import transform
+
+        longitudes, latitudes = transform(f"EPSG:{epsg}", "EPSG:4326", *zip(*points, strict=True))
+        return list(zip(longitudes, latitudes, strict=True))
+
+
+def _describe(dataset: Any, layer: Layer) -> None:
+    dataset.set_band_description(1, layer.description)
+    dataset.units = (layer.unit,)
+    if layer.scale != 1:
+        dataset.scales, dataset.offsets = (layer.scale,), (0.0,)
+    if layer.categories:
+        dataset.write_colormap(1, {code: (*colour, 255) for code, (_, colour) in layer.categories.items()})
+        dataset.update_tags(1, **{f"CODE_{code}": label for code, (label, _) in layer.categories.items()})

@@ -1,0 +1,146 @@
+"""classify: map the ice surface of one complete L2A folder, and write the results under their mirrored path.
+
+Contract: returns the product's record where this call changed it, None where there was nothing to do. A product
+that is incomplete or damaged, a model or ice mask that cannot be used become FAILED with the reason; too little
+usable surface becomes REJECTED with the number; busy storage raises and the queue tries again. An older
+manifest.json is deleted before the first result is written and the new one is written last, so that nothing
+half-written looks complete; whatever an older run left beside the new results is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from shared.errors import NotFound
+from shared.models import MANIFEST, RESULT_MANIFEST, BlobPath, Level, ProductName, State, l2a_folder, surface_folder
+from shared.pipeline.outcome import Attempt, attempt
+from shared.pipeline.surface import Options, Tools, map_surface
+from shared.pipeline.surface_results import Rejected, Summary
+from shared.ports import Clock, Ledger, ObjectStore
+from shared.records import Record
+from shared.science.forest import Classifier
+
+_DONE = {State.CLASSIFIED, State.REJECTED, State.SKIPPED}
+
+
+def classify(
+    product: ProductName,
+    *,
+    store: ObjectStore,
+    ledger: Ledger,
+    load_classifier: Callable[[], Classifier],
+    tools: Tools,
+    options: Options,
+    clock: Clock,
+    again: bool = False,
+) -> Record | None:
+    """Classify ``product``, an L2A product whose folder lies complete in the store.
+
+    ``again`` asks for it although it is classified, rejected or superseded already: another model, other options,
+    late files.
+    """
+    record = _entered(product, ledger, clock)
+    if record.state in _DONE and not again:
+        return None
+    with attempt(ledger, record, "classify", clock) as this:
+        results = _Results(store, surface_folder(product))
+        outcome = map_surface(
+            _BlobMembers(store, product),
+            product,
+            load_classifier(),
+            tools=tools,
+            options=options,
+            emit=results.emit,
+            clock=clock,
+            processor=record.processor,
+        )
+        if isinstance(outcome, Rejected):
+            results.remove()
+        _noted(this, outcome, product)
+    return ledger.get(record.partition, record.name)
+
+
+def _entered(product: ProductName, ledger: Ledger, clock: Clock) -> Record:
+    """The record of ``product``; a folder that somebody put into the store by hand gets one of its own."""
+    known = ledger.by_l2a(product.tile, str(product)) or ledger.get(product.tile.name, str(product))
+    if known is not None:
+        return known
+    fresh = Record(
+        partition=product.tile.name,
+        name=str(product),
+        state=State.CORRECTED,
+        l2a=str(product) if product.level is Level.L2A else "",
+        baseline=product.baseline,
+        orbit=product.orbit,
+        times={"sensing": product.sensing, "discover": clock()},
+    )
+    return fresh if ledger.add(fresh) else ledger.get(fresh.partition, fresh.name) or fresh
+
+
+def _noted(this: Attempt, outcome: Summary | Rejected, product: ProductName) -> None:
+    if isinstance(outcome, Rejected):
+        this.done(
+            State.REJECTED,
+            reason=outcome.reason,
+            l2a=str(product),
+            usable_percent=outcome.usable_percent,
+            results="",
+            class_percent={},
+            class_km2={},
+            albedo_mean=None,
+            albedo_sd=None,
+        )
+        return
+    this.done(
+        State.CLASSIFIED,
+        l2a=str(product),
+        processor=outcome.processor,
+        results=str(surface_folder(product)),
+        usable_percent=outcome.usable_percent,
+        class_percent=outcome.class_percent,
+        class_km2=outcome.class_km2,
+        albedo_mean=outcome.albedo.mean if outcome.albedo else None,
+        albedo_sd=outcome.albedo.sd if outcome.albedo else None,
+    )
+
+
+class _BlobMembers:
+    """The files of a complete L2A folder in the store."""
+
+    def __init__(self, store: ObjectStore, product: ProductName) -> None:
+        self._store, self._folder = store, l2a_folder(product)
+        if store.info(self._folder / MANIFEST) is None:
+            raise NotFound(f"There is no complete L2A folder {self._folder}: its {MANIFEST} is missing.")
+
+    def names(self) -> Iterable[str]:
+        skipped = len(self._folder.name) + 1
+        return [blob.path.name[skipped:] for blob in self._store.list(self._folder)]
+
+    def read(self, name: str) -> bytes:
+        return self._store.read(self._folder / name)
+
+
+class _Results:
+    """The result folder in the store."""
+
+    def __init__(self, store: ObjectStore, folder: BlobPath) -> None:
+        self._store, self._folder, self._written = store, folder, set[BlobPath]()
+
+    def emit(self, name: str, data: bytes, content_type: str) -> None:
+        """Write one result; the first takes an older manifest away, the manifest sweeps up what is left over."""
+        if not self._written:
+            self._store.delete(self._folder / RESULT_MANIFEST)
+        self._store.write(self._folder / name, data, content_type=content_type)
+        self._written.add(self._folder / name)
+        if name == RESULT_MANIFEST:
+            self._sweep()
+
+    def remove(self) -> None:
+        """Take away whatever an earlier run wrote, the manifest first."""
+        self._store.delete(self._folder / RESULT_MANIFEST)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        for blob in list(self._store.list(self._folder)):
+            if blob.path not in self._written:
+                self._store.delete(blob.path)

@@ -1,0 +1,295 @@
+"""From an L2A product to result files: what the classify step and the command line share.
+
+    map_surface(members, product, classifier, tools=..., options=..., emit=..., clock=...)
+
+The masks come first: a rejected acquisition decodes no spectral band, and windows without a usable pixel are
+skipped. Windows follow the blocks of the product's images and run on ``options.threads`` threads; results do
+not depend on the windows or the threads. Memory holds the compressed images, one byte per pixel of masks, the
+compressed layers and a few windows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import BadModel, BadProduct, BadSetting
+from shared.models import Level, ProductName
+from shared.pipeline.surface_ports import Emit, IceMask, LayerWriter, Members, Progress, Quicklook, Raster, Rasters
+from shared.pipeline.surface_results import Made, Rejected, Summary, publish
+from shared.ports import Clock
+from shared.safe import (
+    ICE_BANDS,
+    L2AFiles,
+    ProductMetadata,
+    TileMetadata,
+    finest_resolution,
+    l2a_files,
+    parse_product_metadata,
+    parse_tile_metadata,
+)
+from shared.science.classes import Quality
+from shared.science.forest import Classifier
+from shared.science.layers import CLASS, LAYERS, QUALITY
+from shared.science.masks import Usability, count, masked
+from shared.science.reflectance import Radiometry
+from shared.science.statistics import Tally
+from shared.science.surface import Surface, classify_window, unclassified
+from shared.science.windows import Grid, Thinning, Window, aligned, windows
+
+_T = TypeVar("_T")
+_PICTURE = 1100  # pixels, longest side of the quicklook's map
+_RESOLUTIONS = (20, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What may be chosen about one run."""
+
+    resolution: int | None = 20  # metres, 20 or 60; none: 20, or 60 where only that is complete
+    cloud_probability: int = 20  # percent; a pixel at or above is cloud
+    minimum_usable: float = 40.0  # percent of the whole tile; below, the acquisition is rejected
+    ice_mask: IceMask | None = None  # none: the whole tile counts as ice
+    threads: int = 1
+    window: int = 640  # pixels, side of a window; rounded to whole blocks
+
+    def __post_init__(self) -> None:
+        if self.resolution not in {None, *_RESOLUTIONS}:
+            raise BadSetting(f"The resolution is {self.resolution} m; expected 20 or 60.")
+        if not 0 <= self.cloud_probability <= 100:
+            raise BadSetting(f"The cloud probability is {self.cloud_probability} %; expected 0 to 100.")
+        if not 0 <= self.minimum_usable <= 100:
+            raise BadSetting(f"The minimum usable share is {self.minimum_usable:g} %; expected 0 to 100.")
+        if self.threads < 1 or self.window < 1:
+            raise BadSetting(f"{self.threads} threads and windows of {self.window} pixels cannot work.")
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The adapters a run needs."""
+
+    rasters: Rasters
+    quicklook: Quicklook
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The product as far as its metadata describes it."""
+
+    members: Members
+    product: ProductName
+    files: L2AFiles
+    metadata: ProductMetadata
+    tile: TileMetadata
+    grid: Grid
+
+
+@dataclass(slots=True)
+class _Pass:
+    """What one pass over all windows gathers."""
+
+    tally: Tally
+    thinning: Thinning
+    classes: npt.NDArray[np.uint8]  # thinned, for the quicklook
+    quality: npt.NDArray[np.uint8]  # thinned
+    writers: dict[str, LayerWriter] = field(default_factory=dict)  # layer name -> writer
+
+    @classmethod
+    def over(cls, grid: Grid) -> _Pass:
+        thinning = Thinning.to_fit(grid.shape, _PICTURE)
+        small = thinning.shape(grid.shape)
+        return cls(Tally(), thinning, np.zeros(small, np.uint8), np.zeros(small, np.uint8))
+
+    def take(self, window: Window, surface: Surface) -> None:
+        for name, writer in self.writers.items():
+            writer.write(window, surface[name])
+        self.tally.add(surface)
+        pick, place = self.thinning.pick(window), self.thinning.place(window)
+        self.classes[place] = surface[CLASS.name][pick]
+        self.quality[place] = surface[QUALITY.name][pick]
+
+
+def map_surface(
+    members: Members,
+    product: ProductName,
+    classifier: Classifier,
+    *,
+    tools: Tools,
+    options: Options,
+    emit: Emit,
+    clock: Clock,
+    processor: str = "",
+    progress: Progress | None = None,
+) -> Summary | Rejected:
+    """Classify one L2A product and emit its result files, manifest.json last.
+
+    ``processor`` names what corrected the product, where the metadata does not say so. A rejected acquisition
+    emits nothing. Raises BadProduct where a file is missing, damaged or of another size than the metadata says,
+    BadModel where the classifier wants other bands, BadSetting where the ice mask cannot be used; up to then
+    nothing has been emitted.
+    """
+    if unknown := [band for band in classifier.bands if band not in ICE_BANDS]:
+        raise BadModel(f"Model {classifier.name} wants {', '.join(unknown)}; a product offers {', '.join(ICE_BANDS)}.")
+    source = _source(members, product, options.resolution)
+    quality = _masks(source, tools.rasters, options)
+    usability = Usability(count(quality))
+    if not usability.suffices(options.minimum_usable):
+        return Rejected(usability, options.minimum_usable)
+    with _all_windows(source, quality, classifier, rasters=tools.rasters, options=options, progress=progress) as result:
+        usability = Usability(result.tally.quality_counts())  # bands may lack data that the masks claim
+        if not usability.suffices(options.minimum_usable):
+            return Rejected(usability, options.minimum_usable)
+        made = Made(
+            product=product,
+            processor=source.metadata.correction or processor or _usual_processor(product),
+            metadata=source.metadata,
+            tile=source.tile,
+            grid=source.grid,
+            classifier=classifier,
+            cloud_probability=options.cloud_probability,
+            minimum_usable=options.minimum_usable,
+            ice_mask=options.ice_mask.name if options.ice_mask else None,
+            tally=result.tally,
+            created=clock(),
+        )
+        picture = (result.classes, result.quality, source.grid.pixel * result.thinning.step)
+        return publish(made, result.writers, picture, rasters=tools.rasters, quicklook=tools.quicklook, emit=emit)
+
+
+def _usual_processor(product: ProductName) -> str:
+    # Baseline 99.99 marks what somebody corrected with Sen2Cor on a machine of their own.
+    return "Sen2Cor" if product.baseline == "9999" else "provider"
+
+
+def _source(members: Members, product: ProductName, resolution: int | None) -> _Source:
+    if product.level is not Level.L2A:
+        raise BadProduct(f"{product} is {product.level}; classification takes L2A, surface reflectance.")
+    names = list(members.names())
+    resolution = resolution or finest_resolution(names)
+    files = l2a_files(names, resolution, str(product))
+    metadata = parse_product_metadata(members.read(files.product_metadata), f"{files.product_metadata} of {product}")
+    tile = parse_tile_metadata(members.read(files.tile_metadata), f"MTD_TL.xml of {product}")
+    if metadata.level is not Level.L2A:
+        raise BadProduct(f"{product} is named L2A, but its metadata says {metadata.level}.")
+    if resolution not in tile.shapes:
+        raise BadProduct(f"MTD_TL.xml of {product} states no size at {resolution} m.")
+    (rows, columns), (left, top) = tile.shapes[resolution], tile.upper_left
+    try:
+        grid = Grid(tile.epsg, left, top, float(resolution), rows, columns)
+    except ValueError as cause:
+        raise BadProduct(f"MTD_TL.xml of {product} states an impossible size: {cause}") from cause
+    return _Source(members, product, files, metadata, tile, grid)
+
+
+@contextmanager
+def _opened(source: _Source, pieces: Mapping[str, str], rasters: Rasters, sets: int) -> Iterator[list[list[Raster]]]:
+    """Open ``sets`` times the rasters of ``pieces`` (what it is -> member name), all of the grid's size."""
+    with ExitStack() as stack:
+        opened: list[list[Raster]] = [[] for _ in range(sets)]
+        for piece, name in pieces.items():
+            label, data = f"{piece} of {source.product}", source.members.read(name)
+            for one_set in opened:
+                raster = stack.enter_context(rasters.open(data, label))
+                if raster.shape != source.grid.shape:
+                    raise BadProduct(
+                        f"{label} has {raster.shape[0]} x {raster.shape[1]} pixels; "
+                        f"the metadata says {source.grid.rows} x {source.grid.columns}."
+                    )
+                one_set.append(raster)
+        yield opened
+
+
+def _masks(source: _Source, rasters: Rasters, options: Options) -> npt.NDArray[np.uint8]:
+    """Quality codes of the whole tile from SCL, cloud probability and ice mask."""
+    ice = options.ice_mask.on(source.grid) if options.ice_mask else None
+    pieces = {"SCL": source.files.scl, "the cloud probability": source.files.cloud_probability}
+    quality = np.empty(source.grid.shape, np.uint8)
+    with _opened(source, pieces, rasters, options.threads) as opened:
+
+        def read(readers: list[Raster], window: Window) -> npt.NDArray[np.uint8]:
+            scl, probability = (raster.read(window) for raster in readers)
+            on_ice = None if ice is None else ice[window.slices]
+            return masked(scl, probability, on_ice, cloud_limit=options.cloud_probability)
+
+        size = aligned(opened[0][0].block, options.window)
+        for window, codes in _in_order(windows(source.grid.shape, size), opened, read):
+            quality[window.slices] = codes
+    return quality
+
+
+@contextmanager
+def _all_windows(
+    source: _Source,
+    quality: npt.NDArray[np.uint8],
+    classifier: Classifier,
+    *,
+    rasters: Rasters,
+    options: Options,
+    progress: Progress | None,
+) -> Iterator[_Pass]:
+    """Classify window by window into layer writers, which stay open inside the ``with`` block."""
+    result = _Pass.over(source.grid)
+    radiometry = Radiometry.of(
+        classifier.bands,
+        source.metadata.offsets,
+        source.metadata.quantification,
+        source.metadata.nodata,
+        source.metadata.saturated,
+    )
+
+    def work(readers: list[Raster], window: Window) -> Surface:
+        codes = quality[window.slices]
+        if not (codes == Quality.CLASSIFIED).any():
+            return unclassified(codes)
+        numbers = np.stack([raster.read(window) for raster in readers])
+        return classify_window(numbers, codes, radiometry, classifier)
+
+    pieces = {band: source.files.bands[band] for band in classifier.bands}
+    with ExitStack() as stack:
+        with _opened(source, pieces, rasters, options.threads) as opened:
+            block = opened[0][0].block
+            plan = list(windows(source.grid.shape, aligned(block, options.window)))
+            for layer in LAYERS:
+                result.writers[layer.name] = stack.enter_context(rasters.create(layer, source.grid, block=block))
+            for done, (window, surface) in enumerate(_in_order(plan, opened, work), start=1):
+                result.take(window, surface)
+                if progress:
+                    progress(done, len(plan))
+        yield result
+
+
+def _in_order(
+    plan: Iterable[Window], opened: list[list[Raster]], work: Callable[[list[Raster], Window], _T]
+) -> Iterator[tuple[Window, _T]]:
+    """Run ``work`` on as many threads as there are sets of rasters; yield in the order of ``plan``."""
+    free: SimpleQueue[list[Raster]] = SimpleQueue()
+    for readers in opened:
+        free.put(readers)
+
+    def one(window: Window) -> _T:
+        readers = free.get()
+        try:
+            return work(readers, window)
+        finally:
+            free.put(readers)
+
+    pending: deque[tuple[Window, Future[_T]]] = deque()
+    pool = ThreadPoolExecutor(len(opened), thread_name_prefix="windows")
+    try:
+        for window in plan:
+            pending.append((window, pool.submit(one, window)))
+            if len(pending) > len(opened) + 1:  # one waits while each thread works: bounded memory
+                first, future = pending.popleft()
+                yield first, future.result()
+        for rest, future in pending:
+            yield rest, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)

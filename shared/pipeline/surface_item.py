@@ -1,0 +1,151 @@
+"""The STAC Item of one mapped surface (STAC 1.1), with hrefs relative to the result folder."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pystac import Asset, Item
+from pystac.extensions.classification import Classification, ClassificationExtension
+from pystac.extensions.file import FileExtension
+from pystac.extensions.projection import ProjectionExtension
+from pystac.extensions.raster import DataType, RasterBand, RasterExtension
+from pystac.extensions.view import ViewExtension
+from shapely import MultiPolygon, Polygon, box
+from shapely.affinity import translate
+from shapely.geometry import mapping
+
+from shared.pipeline.surface_ports import Rasters
+from shared.pipeline.surface_results import VERSION, Made, is_approximate, model_facts
+from shared.science.classes import Quality, SurfaceClass
+from shared.science.layers import LAYERS, Layer
+from shared.science.windows import Grid
+
+# pystac has no class for this extension; its three fields used here are plain properties.
+PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
+_EDGE_POINTS = 8  # per side of the footprint: a straight UTM edge is curved in longitude and latitude
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One emitted result file."""
+
+    name: str
+    type: str  # media type
+    size: int  # bytes
+    sha256: str  # lower-case hexadecimal
+
+
+def item(made: Made, files: Sequence[File], rasters: Rasters) -> dict[str, Any]:
+    """The Item as a dictionary; ``files`` are those emitted so far, which become its assets."""
+    shape, bbox = footprint(made.grid, rasters)
+    stac = Item(
+        id=str(made.product),
+        geometry=mapping(shape),
+        bbox=bbox,
+        datetime=made.product.sensing,
+        properties=_properties(made),
+        stac_extensions=[PROCESSING],
+    )
+    projection = ProjectionExtension.ext(stac, add_if_missing=True)
+    projection.apply(
+        code=f"EPSG:{made.grid.epsg}",
+        shape=list(made.grid.shape),
+        transform=list(made.grid.transform),
+        bbox=list(made.grid.bounds),
+    )
+    view = ViewExtension.ext(stac, add_if_missing=True)
+    view.apply(sun_azimuth=made.tile.sun_azimuth, sun_elevation=90 - made.tile.sun_zenith)
+    for extension in (FileExtension, RasterExtension, ClassificationExtension):
+        extension.add_to(stac)
+    layers = {layer.file_name(made.product.tile.name, made.product.stamp, made.resolution): layer for layer in LAYERS}
+    for file in files:
+        _add_asset(stac, file, layers.get(file.name))
+    return stac.to_dict(include_self_link=False, transform_hrefs=False)
+
+
+def _properties(made: Made) -> dict[str, Any]:
+    return {
+        "created": f"{made.created:%Y-%m-%dT%H:%M:%SZ}",
+        "updated": f"{made.created:%Y-%m-%dT%H:%M:%SZ}",
+        "title": f"Ice surface of tile {made.product.tile}, {made.product.sensing:%Y-%m-%d}",
+        "platform": made.metadata.spacecraft.lower(),
+        "constellation": "sentinel-2",
+        "instruments": ["msi"],
+        "gsd": made.resolution,
+        "processing:level": "L3",
+        "processing:software": {"IceWatch": VERSION, "surface reflectance": made.processor},
+        "processing:lineage": (
+            f"Surface reflectance {made.product} (corrected by {made.processor}), classified with model "
+            f"{made.classifier.name} {made.classifier.version}."
+        ),
+        "icewatch:processor": made.processor,
+        "icewatch:approximate": is_approximate(made.processor),
+        "icewatch:usable_percent": round(made.usability.usable_percent, 3),
+        "icewatch:model": model_facts(made.classifier),
+        "icewatch:class_percent": {c.short: round(made.tally.percent(c), 3) for c in SurfaceClass},
+    }
+
+
+def _add_asset(stac: Item, file: File, layer: Layer | None) -> None:
+    asset = Asset(
+        href=f"./{file.name}",
+        media_type=file.type,
+        title=layer.description if layer else None,
+        roles=["data"] if layer else ["overview"] if file.name.endswith(".png") else ["metadata"],
+    )
+    key = layer.name.lower() if layer else file.name.rpartition(".")[0]
+    stac.add_asset(key, asset)
+    # A multihash: 0x12 means SHA-256, 0x20 its length of 32 bytes.
+    FileExtension.ext(asset).apply(checksum=f"1220{file.sha256}", size=file.size)
+    if layer is None:
+        return
+    band = RasterBand.create(
+        nodata=layer.nodata, data_type=DataType(layer.dtype), scale=layer.scale, offset=0.0, unit=layer.unit
+    )
+    RasterExtension.ext(asset).apply([band])
+    if layer.categories:
+        ClassificationExtension.ext(asset).apply(classes=_classes(layer))
+
+
+def _classes(layer: Layer) -> list[Classification]:
+    return [
+        Classification.create(
+            value=code,
+            name=_slug(layer, code),
+            title=label,
+            color_hint="".join(f"{part:02X}" for part in colour),
+            nodata=True if code == layer.nodata else None,
+        )
+        for code, (label, colour) in sorted(layer.categories.items())
+    ]
+
+
+def _slug(layer: Layer, code: int) -> str:
+    if layer.name == "QUALITY":
+        return Quality(code).name.lower()
+    return SurfaceClass(code).name.lower() if code else "no_class"
+
+
+def footprint(grid: Grid, rasters: Rasters) -> tuple[Polygon | MultiPolygon, list[float]]:
+    """The outline of ``grid`` in longitude and latitude, and its bounding box (west, south, east, north).
+
+    A tile on the antimeridian is cut there in two, and its west is larger than its east (RFC 7946, 3.1.9 and 5.2).
+    """
+    west, south, east, north = grid.bounds
+    corners = [(west, south), (east, south), (east, north), (west, north), (west, south)]
+    edge = [
+        (x0 + (x1 - x0) * i / _EDGE_POINTS, y0 + (y1 - y0) * i / _EDGE_POINTS)
+        for (x0, y0), (x1, y1) in itertools.pairwise(corners)
+        for i in range(_EDGE_POINTS)
+    ]
+    ring = [(round(lon, 6), round(lat, 6)) for lon, lat in rasters.longitudes_latitudes(grid.epsg, edge)]
+    longitudes = [lon for lon, _ in ring]
+    if max(longitudes) - min(longitudes) < 180:
+        shape = Polygon(ring)
+        return shape, list(shape.bounds)
+    whole = Polygon([(lon % 360, lat) for lon, lat in ring])
+    eastern, western = whole & box(0, -90, 180, 90), translate(whole & box(180, -90, 360, 90), xoff=-360)
+    return MultiPolygon([eastern, western]), [eastern.bounds[0], whole.bounds[1], western.bounds[2], whole.bounds[3]]

@@ -1,0 +1,248 @@
+"""The result files of one mapped surface and the order in which they appear; manifest.json last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.models import RESULT_MANIFEST, ProductName
+from shared.pipeline.surface_ports import Emit, LayerWriter, Quicklook, Rasters
+from shared.safe import ProductMetadata, TileMetadata
+from shared.science.classes import ALGAL_ICE, Quality, SurfaceClass
+from shared.science.forest import Classifier
+from shared.science.indices import CELLS_SLOPE, cells_per_ml
+from shared.science.layers import LAYERS
+from shared.science.masks import Usability
+from shared.science.statistics import Moments, Tally
+from shared.science.windows import Grid
+
+VERSION = "0.1.0"  # of IceWatch, as in pyproject.toml
+QUICKLOOK, SUMMARY = "quicklook.png", "summary.json"
+COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
+Picture = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], float]  # classes, quality, metres per pixel
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Why an acquisition is not classified."""
+
+    usability: Usability
+    minimum: float  # percent of the whole tile
+
+    @property
+    def usable_percent(self) -> float:
+        """Percent of the whole tile."""
+        return self.usability.usable_percent
+
+    @property
+    def reason(self) -> str:
+        """A sentence with the number and what is in the way."""
+        return self.usability.reason(self.minimum)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Everything known once all windows are done."""
+
+    product: ProductName
+    processor: str  # what made the L2A product: "Sen2Cor 02.12.03", "approximate 1", "provider"
+    metadata: ProductMetadata
+    tile: TileMetadata
+    grid: Grid
+    classifier: Classifier
+    cloud_probability: int  # percent
+    minimum_usable: float  # percent
+    ice_mask: str | None
+    tally: Tally
+    created: datetime
+
+    @property
+    def resolution(self) -> int:
+        """Pixel size in metres."""
+        return round(self.grid.pixel)
+
+    @property
+    def usability(self) -> Usability:
+        """Of the whole tile."""
+        return Usability(self.tally.quality_counts())
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the ledger, the command line and summary.json say about a mapped surface."""
+
+    product: ProductName
+    processor: str
+    usable_percent: float  # of the whole tile
+    class_pixels: Mapping[str, int]  # class short name -> pixels
+    class_km2: Mapping[str, float]
+    class_percent: Mapping[str, float]  # of the classified pixels
+    albedo: Moments | None  # over all classified pixels
+    index: Moments | None  # 2DBA over clean ice, light and heavy algae
+    document: Mapping[str, Any]  # the whole of summary.json
+    files: tuple[str, ...]  # names in order of publication
+
+
+def file_names(product: ProductName, resolution: int) -> tuple[str, ...]:
+    """All result files of ``product`` in the order in which they appear."""
+    layers = (layer.file_name(product.tile.name, product.stamp, resolution) for layer in LAYERS)
+    return (*layers, QUICKLOOK, SUMMARY, f"{product}.json", RESULT_MANIFEST)
+
+
+def publish(
+    made: Made,
+    writers: Mapping[str, LayerWriter],
+    picture: Picture,
+    *,
+    rasters: Rasters,
+    quicklook: Quicklook,
+    emit: Emit,
+) -> Summary:
+    """Emit every result file; the manifest lists the others and comes last."""
+    from shared.pipeline.surface_item import File, item
+
+    files: list[File] = []
+
+    def put(name: str, data: bytes, content_type: str) -> None:
+        emit(name, data, content_type)
+        files.append(File(name, content_type, len(data), hashlib.sha256(data).hexdigest()))
+
+    for layer in LAYERS:
+        name = layer.file_name(made.product.tile.name, made.product.stamp, made.resolution)
+        put(name, writers[layer.name].finish(), COG_TYPE)
+    put(QUICKLOOK, _draw(made, picture, quicklook), "image/png")
+    document = summary_document(made)
+    put(SUMMARY, _json(document), "application/json")
+    put(f"{made.product}.json", _json(item(made, files, rasters)), "application/geo+json")
+    emit(RESULT_MANIFEST, _json(_manifest(made, files)), "application/json")
+    return _summary(made, document)
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _manifest(made: Made, files: list[Any]) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "product": str(made.product),
+        "model": model_facts(made.classifier),
+        "created": instant(made.created),
+        "files": [{"name": f.name, "type": f.type, "size": f.size, "sha256": f.sha256} for f in files],
+    }
+
+
+def instant(at: datetime) -> str:
+    """An instant as RFC 3339 text in UTC, to the second."""
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def model_facts(classifier: Classifier) -> dict[str, str]:
+    """What names a classifier beyond doubt."""
+    return {"name": classifier.name, "version": classifier.version, "sha256": classifier.sha256}
+
+
+def _moments(moments: Moments | None, *, scale: float = 1.0, shift: float = 0.0, digits: int = 4) -> dict[str, Any]:
+    if moments is None:
+        return {"pixels": 0, "mean": None, "sd": None}
+    mean, sd = moments.mean * scale + shift, moments.sd * abs(scale)
+    return {"pixels": moments.count, "mean": round(mean, digits), "sd": round(sd, digits)}
+
+
+def _class_facts(made: Made, surface: SurfaceClass) -> dict[str, Any]:
+    tally = made.tally
+    return {
+        "code": surface.value,
+        "label": surface.label,
+        "pixels": tally.pixels(surface),
+        "km2": round(tally.pixels(surface) * made.grid.pixel_km2, 4),
+        "percent": round(tally.percent(surface), 3),
+        "albedo": _moments(tally.albedo_moments(surface)),
+    }
+
+
+def summary_document(made: Made) -> dict[str, Any]:
+    """The content of summary.json."""
+    counts, pixels, index = made.tally.quality_counts(), made.grid.pixels, made.tally.index_moments()
+    return {
+        "version": 1,
+        "product": str(made.product),
+        "tile": made.product.tile.name,
+        "sensing": instant(made.product.sensing),
+        "platform": made.product.platform,
+        "processor": made.processor,
+        "approximate": is_approximate(made.processor),
+        "baseline": made.metadata.baseline,
+        "resolution_m": made.resolution,
+        "pixels": pixels,
+        "usable_percent": round(made.usability.usable_percent, 3),
+        "quality": {
+            code.label: {"code": code.value, "pixels": counts[code], "percent": round(100 * counts[code] / pixels, 3)}
+            for code in Quality
+        },
+        "classified": {
+            "pixels": made.tally.classified,
+            "km2": round(made.tally.classified * made.grid.pixel_km2, 4),
+        },
+        "classes": {surface.short: _class_facts(made, surface) for surface in SurfaceClass},
+        "albedo": _moments(made.tally.albedo_moments()),
+        "algae": {
+            "classes": [surface.short for surface in ALGAL_ICE],
+            "index_2dba": _moments(index),
+            "cells_per_ml": _moments(index, scale=CELLS_SLOPE, shift=cells_per_ml(0), digits=0),
+        },
+        "model": model_facts(made.classifier),
+        "options": {
+            "cloud_probability": made.cloud_probability,
+            "minimum_usable": made.minimum_usable,
+            "ice_mask": made.ice_mask,
+        },
+        "software": {"name": "IceWatch", "version": VERSION},
+        "created": instant(made.created),
+    }
+
+
+def is_approximate(processor: str) -> bool:
+    """Whether the reflectances are from the stand-in for Sen2Cor, good for trying out only."""
+    return processor.lower().startswith("approximate")
+
+
+def _summary(made: Made, document: Mapping[str, Any]) -> Summary:
+    tally = made.tally
+    return Summary(
+        product=made.product,
+        processor=made.processor,
+        usable_percent=made.usability.usable_percent,
+        class_pixels={c.short: tally.pixels(c) for c in SurfaceClass},
+        class_km2={c.short: document["classes"][c.short]["km2"] for c in SurfaceClass},
+        class_percent={c.short: document["classes"][c.short]["percent"] for c in SurfaceClass},
+        albedo=tally.albedo_moments(),
+        index=tally.index_moments(),
+        document=document,
+        files=file_names(made.product, made.resolution),
+    )
+
+
+def _draw(made: Made, picture: Picture, quicklook: Quicklook) -> bytes:
+    classes, quality, metres = picture
+    product, tally = made.product, made.tally
+    lines = [
+        f"{product.sensing:%Y-%m-%d %H:%M} UTC",
+        f"{made.metadata.spacecraft}, relative orbit {product.orbit}",
+        f"corrected by: {made.processor}",
+        f"usable: {made.usability.usable_percent:.1f} % of the tile",
+        f"classified: {100 * tally.classified / made.grid.pixels:.1f} % of the tile",
+    ]
+    if albedo := tally.albedo_moments():
+        lines.append(f"albedo: {albedo.mean:.2f} ± {albedo.sd:.2f}")
+    if is_approximate(made.processor):
+        lines.append("APPROXIMATE, for trying out only")
+    shares = [(c.label, f"{tally.percent(c):.1f} %") for c in SurfaceClass]
+    return quicklook(classes, quality, title=f"Ice surface T{product.tile}", lines=lines, shares=shares, metres=metres)

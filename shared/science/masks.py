@@ -1,0 +1,85 @@
+"""What can be said about a pixel before any spectral band is decoded, and whether an acquisition is worth it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.science.classes import MASKED, Quality
+
+# The scene classification (SCL) of Sen2Cor: code -> what it means here. 6 water, 11 snow and the rest say nothing.
+_SCL: dict[int, Quality] = {
+    0: Quality.NODATA,
+    1: Quality.DEFECTIVE,
+    3: Quality.SHADOW,
+    8: Quality.CLOUD,
+    9: Quality.CLOUD,
+    10: Quality.CIRRUS,
+}
+_SCL_TABLE = np.zeros(65536, np.uint8)
+for _code, _quality in _SCL.items():
+    _SCL_TABLE[_code] = _quality
+
+
+def masked(
+    scl: npt.NDArray[np.uint16],
+    cloud_probability: npt.NDArray[np.uint16],
+    ice: npt.NDArray[np.bool_] | None,
+    *,
+    cloud_limit: int,
+) -> npt.NDArray[np.uint8]:
+    """Quality codes from the masks alone, CLASSIFIED standing for "usable so far"; all arrays have one shape.
+
+    ``cloud_probability`` is in percent, a pixel at or above ``cloud_limit`` is cloud; ``ice`` is True on ice. Where
+    several reasons hold, the first of these counts: nodata, defective, outside the ice, cloud, shadow, cirrus.
+    """
+    quality = _SCL_TABLE[scl]
+    has_data = (quality != Quality.NODATA) & (quality != Quality.DEFECTIVE)
+    quality[has_data & (cloud_probability >= cloud_limit)] = Quality.CLOUD
+    if ice is not None:
+        quality[has_data & ~ice] = Quality.OUTSIDE_ICE
+    return np.asarray(quality)
+
+
+def count(quality: npt.NDArray[np.uint8]) -> dict[Quality, int]:
+    """Pixels per quality code."""
+    counts = np.bincount(quality.ravel(), minlength=len(Quality))
+    return {code: int(counts[code]) for code in Quality}
+
+
+@dataclass(frozen=True, slots=True)
+class Usability:
+    """How much of a tile can be used: ice and data and not cloud."""
+
+    counts: Mapping[Quality, int]  # pixels per code over the whole tile
+
+    @property
+    def pixels(self) -> int:
+        """All pixels of the tile."""
+        return sum(self.counts.values())
+
+    @property
+    def usable_percent(self) -> float:
+        """Percent of the whole tile."""
+        unusable = sum(self.counts[code] for code in MASKED)
+        return 100 * (self.pixels - unusable) / self.pixels
+
+    @property
+    def shares(self) -> dict[Quality, float]:
+        """Percent of the whole tile per reason that makes a pixel unusable."""
+        return {code: 100 * self.counts[code] / self.pixels for code in MASKED}
+
+    def suffices(self, minimum: float) -> bool:
+        """Whether ``minimum`` percent are reached; nothing usable at all never suffices."""
+        return self.usable_percent > 0 and self.usable_percent >= minimum
+
+    def reason(self, minimum: float) -> str:
+        """The sentence for an acquisition that does not suffice."""
+        largest = sorted(self.shares.items(), key=lambda item: -item[1])
+        why = ", ".join(f"{code.label} {share:.1f} %" for code, share in largest if share >= 0.05)
+        if not self.usable_percent:
+            return f"Nothing of the tile is usable ({why})."
+        return f"Only {self.usable_percent:.1f} % of the tile is usable; at least {minimum:g} % are required ({why})."

@@ -1,0 +1,126 @@
+"""Builds the adapters from the settings, once. Nobody else reads the environment or constructs clients.
+
+    outside = services()
+    outside.store.read(path)
+
+Importing this is cheap: each adapter, with the libraries it needs, is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.storage.queue import QueueClient
+
+    from shared.adapters.account import Account
+    from shared.pipeline.surface import Tools
+    from shared.ports import Catalogue, Clock, Ledger, ObjectStore, Queues
+    from shared.science.forest import Classifier
+
+
+def now() -> datetime:
+    """The present instant in UTC."""
+    return datetime.now(UTC)
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_T = TypeVar("_T", bound=_Closable)
+
+
+class Services:
+    """The outside as the steps see it; each part is built when it is first asked for, and shared by all threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock: Clock = now
+        self._opened = ExitStack()
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """Blob storage; raises BadSetting where the connection cannot be used."""
+        from shared.adapters.blobs import AzureBlobs
+
+        return self._keep(AzureBlobs(self._account.blobs()))
+
+    @cached_property
+    def queues(self) -> Queues:
+        """Queue storage; raises BadSetting where the connection cannot be used."""
+        from shared.adapters.queues import AzureQueues
+
+        return self._keep(AzureQueues(self._account.queues()))
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger in table storage; raises BadSetting where the connection cannot be used."""
+        from shared.adapters.ledger import AzureLedger
+
+        return self._keep(AzureLedger(self._account.tables()))
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The Copernicus Data Space Ecosystem."""
+        from shared.adapters.cdse import Cdse
+
+        return self._keep(Cdse(self.settings.copernicus))
+
+    @cached_property
+    def surface_tools(self) -> Tools:
+        """What classification reads and writes rasters and pictures with."""
+        from shared.adapters.quicklook import quicklook
+        from shared.adapters.rasters import GdalRasters
+        from shared.pipeline.surface import Tools
+
+        return Tools(GdalRasters(), quicklook)
+
+    def load_classifier(self) -> Classifier:
+        """The shipped classifier, read once; raises BadModel where it cannot be used."""
+        return self._classifier
+
+    def queue_client(self, queue: str) -> QueueClient:
+        """The SDK's client of one queue, for the container step, which receives by itself. The caller closes it."""
+        return self._account.queues().get_queue_client(queue)
+
+    def close(self) -> None:
+        """Give all connections back; what is asked for afterwards is built anew."""
+        for part in ("store", "queues", "ledger", "catalogue"):
+            self.__dict__.pop(part, None)
+        self._opened.close()
+
+    @cached_property
+    def _classifier(self) -> Classifier:
+        from shared.adapters.models import load_classifier
+
+        return load_classifier()
+
+    @cached_property
+    def _account(self) -> Account:
+        from shared.adapters.account import Account
+
+        return Account(self.settings.storage)
+
+    def _keep(self, part: _T) -> _T:
+        self._opened.callback(part.close)
+        return part
+
+
+def services(settings: Settings | None = None) -> Services:
+    """The services for ``settings``, by default those of the environment; raises BadSetting where it cannot be used.
+
+    The same settings give the same services, so that connections and the provider's login are shared.
+    """
+    return _built(settings if settings is not None else Settings.from_env(os.environ))
+
+
+@lru_cache(maxsize=8)
+def _built(settings: Settings) -> Services:
+    return Services(settings)

@@ -1,0 +1,88 @@
+"""The app settings: defaults, values, and what is refused with name and value."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.errors import BadSetting
+from shared.settings import Settings
+
+LOCAL = {"AzureWebJobsStorage": "UseDevelopmentStorage=true"}
+IDENTITY = {
+    "AzureWebJobsStorage__blobServiceUri": "https://a.blob.core.windows.net",
+    "AzureWebJobsStorage__queueServiceUri": "https://a.queue.core.windows.net",
+    "AzureWebJobsStorage__tableServiceUri": "https://a.table.core.windows.net",
+    "AzureWebJobsStorage__clientId": "0000-1111",
+}
+
+
+def test_a_storage_account_is_all_that_must_be_set() -> None:
+    settings = Settings.from_env(LOCAL)
+    assert settings.storage.connection_string == "UseDevelopmentStorage=true"
+    assert settings.defaults.resolution is None  # 20 m where a product has it
+    assert settings.copernicus.catalogue_url.startswith("https://catalogue.dataspace.copernicus.eu/")
+
+
+def test_a_storage_account_by_identity_has_addresses_and_no_key() -> None:
+    storage = Settings.from_env(IDENTITY).storage
+    assert storage.connection_string == ""
+    assert storage.table_uri == "https://a.table.core.windows.net"
+    assert storage.client_id == "0000-1111"
+
+
+def test_without_a_storage_account_the_sentence_names_what_to_set() -> None:
+    with pytest.raises(BadSetting, match="set AzureWebJobsStorage to a connection string"):
+        Settings.from_env({})
+    without = {name: value for name, value in IDENTITY.items() if "queue" not in name}
+    with pytest.raises(BadSetting, match="AzureWebJobsStorage__queueServiceUri") as caught:
+        Settings.from_env(without)
+    assert "blobServiceUri" not in str(caught.value)
+
+
+def test_an_empty_setting_is_as_good_as_none() -> None:
+    assert Settings.from_env(LOCAL | {"RESOLUTION": "", "CLOUD_PROBABILITY": ""}) == Settings.from_env(LOCAL)
+
+
+def test_values_are_read() -> None:
+    settings = Settings.from_env(
+        LOCAL
+        | {
+            "RESOLUTION": "60",
+            "MINIMUM_USABLE": "12.5",
+            "COPERNICUS_CATALOGUE_URL": "http://127.0.0.1:8080/odata/",
+            "SEN2COR_HOME": "/opt/sen2cor",
+            "CORRECTION_TIME_LIMIT": "60",
+        }
+    )
+    assert (settings.defaults.resolution, settings.defaults.minimum_usable) == (60, 12.5)
+    assert settings.copernicus.catalogue_url == "http://127.0.0.1:8080/odata"
+    assert (settings.correction.home, settings.correction.time_limit) == ("/opt/sen2cor", 60)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("RESOLUTION", "10", "RESOLUTION is '10'; expected one of 20, 60"),
+        ("RESOLUTION", "20.0", "expected one of"),
+        ("CLOUD_PROBABILITY", "101", "CLOUD_PROBABILITY is 101; expected a number from 0 to 100"),
+        ("CLOUD_PROBABILITY", "-1", "CLOUD_PROBABILITY"),
+        ("MINIMUM_USABLE", "nan", "MINIMUM_USABLE"),
+        ("MINIMUM_USABLE", "inf", "MINIMUM_USABLE"),
+        ("MINIMUM_USABLE", "forty", "'forty'; expected a number"),
+        ("CORRECTION_TIME_LIMIT", "0", "CORRECTION_TIME_LIMIT"),
+        ("CORRECTION_MAX_TRIES", "0", "CORRECTION_MAX_TRIES"),
+        ("COPERNICUS_DOWNLOAD_URL", "http://download.example.org", "expected an https address"),
+        ("COPERNICUS_IDENTITY_URL", "ftp://x", "COPERNICUS_IDENTITY_URL"),
+        ("COPERNICUS_CATALOGUE_URL", "http://localhost.evil.example", "COPERNICUS_CATALOGUE_URL"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_with_its_name(name: str, value: str, says: str) -> None:
+    with pytest.raises(BadSetting) as caught:
+        Settings.from_env(LOCAL | {name: value})
+    assert says in str(caught.value)
+
+
+def test_no_secret_is_shown() -> None:
+    settings = Settings.from_env({"AzureWebJobsStorage": "AccountKey=secret1", "COPERNICUS_PASSWORD": "secret2"})
+    assert "secret" not in repr(settings) + str(settings)
+    assert settings.copernicus.password == "secret2"
