@@ -80,7 +80,7 @@ def _impatient_host_json(folder: Path) -> Path:
     return file
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # its host changes the environment, which other tests must not see
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     folder = tmp_path_factory.mktemp("pipeline")
     scenes = {str(spec.name): build_scene(spec, folder / "scenes") for spec in _specs()}
@@ -105,3 +105,4 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
             watchlist = json.dumps({"version": 1, "areas": [area]}).encode()
             services().store.write(WATCHLIST, watchlist, content_type="application/json")
             yield Pipeline(host, copernicus, scenes)
+            services().close()
