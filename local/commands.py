@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from local.session import FOLDER, session
-from shared.errors import BadName, NotFound
+from shared.errors import BadName, NotFound, PermanentError
 from shared.messages import TILE_MONTHS, TileMonthMessage
 from shared.models import ProductName, State, Tile, TileMonth
 from shared.records import Record
@@ -53,10 +53,18 @@ def drop(
     """Put products into the inbox."""
     from local.inbox import put
 
+    refused = 0
     with session(folder, needs_host=True) as outside:
         for path in paths:
-            where = put(path, outside.store)
+            try:
+                where = put(path, outside.store)
+            except PermanentError as error:  # one bad path keeps nobody else's product waiting
+                typer.echo(f"icewatch: {error}", err=True)
+                refused += 1
+                continue
             _console.print(f"{path.name} is in the inbox as {where}.", soft_wrap=True)
+    if refused:
+        raise typer.Exit(2)
 
 
 def status(

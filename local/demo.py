@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ from local.agreement import agreement_of_files
 from local.host import Host, endpoints_of
 from local.report import write_page
 from local.scenes import Scene, SceneSpec, demo_month
-from local.serve import BLOB_ENDINGS, SCHEDULES, build_scenes, simulated
+from local.serve import BLOB_ENDINGS, SCHEDULES, build_scenes, log_to, simulated, watching
 from local.tables import products
 from shared.errors import BadSetting
 from shared.models import SURFACE, WATCHLIST, BlobPath, State
@@ -25,7 +23,6 @@ from shared.ports import Ledger, ObjectStore
 from shared.records import Record
 from shared.wiring import Services, services
 
-MINIMUM_USABLE = 25.0  # percent; half of a split granule holds less than the usual 40 % of a tile
 MINIMUM_AGREEMENT = 90.0  # percent of the usable pixels
 TIME_LIMIT = 600.0  # seconds
 _MARK = "icewatch-demo"  # a file that says the folder is the demo's own
@@ -61,7 +58,7 @@ def run(folder: Path, *, size: int, console: Console) -> int:
     """Run the demo in ``folder``, which it empties first; 0 only if every product ended as it should."""
     _make_empty(folder)
     specs = demo_month(size)
-    _log_to(folder / "icewatch.log")
+    log_to(folder / "icewatch.log")
     scenes = build_scenes(specs, folder / "scenes", console)
     wanted = expected(specs)
     settings = SCHEDULES | {"SCHEDULE": "*/5 * * * * *", "PYTHONWARNINGS": "default"}
@@ -77,7 +74,7 @@ def run(folder: Path, *, size: int, console: Console) -> int:
         )
         with host:
             outside = services()
-            outside.store.write(WATCHLIST, _watchlist(specs), content_type="application/json")
+            outside.store.write(WATCHLIST, watching(specs), content_type="application/json")
             _follow(wanted, outside.ledger, console)
             outcome = _outcome(wanted, scenes, outside, folder / "results")
     page = write_page(folder, list(outcome.records.values()), outcome.agreement)
@@ -98,28 +95,6 @@ def _make_empty(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / _MARK).touch()
-
-
-def _log_to(file: Path) -> None:
-    handler = logging.FileHandler(file, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    logging.getLogger("azure").setLevel(logging.WARNING)
-
-
-def _watchlist(specs: list[SceneSpec]) -> bytes:
-    first = specs[0].name
-    area = {
-        "name": "Demo",
-        "tiles": [first.tile.name],
-        "months": [first.sensing.month],
-        "since": f"{first.sensing:%Y-%m}-01",
-        "until": f"{first.sensing:%Y-%m}-28",
-        "minimum_usable": MINIMUM_USABLE,
-    }
-    return json.dumps({"version": 1, "areas": [area]}, indent=2).encode()
 
 
 def _follow(wanted: Mapping[str, State], ledger: Ledger, console: Console) -> None:

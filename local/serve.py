@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.logging import RichHandler
 from rich.progress import track
 
 from local.copernicus import SimulatedCopernicus
-from local.host import Host
+from local.host import Host, endpoints_of
 from local.scenes import Scene, SceneSpec, build_scene, demo_month
 from shared.adapters.sen2cor import choose_command
 from shared.errors import BadSetting
+from shared.models import WATCHLIST
 from shared.settings import Settings
+from shared.wiring import services
 
 # The six fields of NCRONTAB: second minute hour day month weekday, UTC.
 SCHEDULES = {"SCHEDULE": "0 0 */6 * * *", "WATCH_SCHEDULE": "0 */15 * * * *"}
 # In Azure, Event Grid subscriptions filter which blobs reach a function; here the host does.
 BLOB_ENDINGS = {"classify": "/manifest.safe"}
+MINIMUM_USABLE = 25.0  # percent; half of a split granule holds less than the usual 40 % of a tile
 _SETTINGS_FILE = Path("local.settings.json")
 
 
@@ -54,11 +59,41 @@ def simulated(scenes: list[Scene]) -> Iterator[dict[str, str]]:
         yield copernicus.environment()
 
 
+def watching(specs: list[SceneSpec]) -> bytes:
+    """A watchlist for the month of ``specs``."""
+    first = specs[0].name
+    area = {
+        "name": "Simulated",
+        "tiles": [first.tile.name],
+        "months": [first.sensing.month],
+        "since": f"{first.sensing:%Y-%m}-01",
+        "until": f"{first.sensing:%Y-%m}-28",
+        "minimum_usable": MINIMUM_USABLE,
+    }
+    return json.dumps({"version": 1, "areas": [area]}, indent=2).encode()
+
+
+def log_to(file: Path) -> None:
+    """Write everything that is logged, from INFO up, to ``file``."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    for talkative in ("azure", "httpx", "httpcore", "rasterio"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+
+
 def serve(folder: Path, *, port: int, workers: int, simulate: bool, console: Console) -> int:
     """Run the function app on this machine until Ctrl-C; returns the exit code."""
     import function_app
 
     settings = local_settings(os.environ)
+    if (other := endpoints_of(folder)) is not None:
+        raise BadSetting(f"A host (process {other.pid}) runs on {folder} already; end it, or name another --folder.")
+    log_to(folder / "icewatch.log")
+    logging.getLogger("icewatch").addHandler(RichHandler(console=console, show_path=False, markup=False))
     with ExitStack() as open_things:
         if simulate:
             scenes = build_scenes(demo_month(), folder / "scenes", console)
@@ -78,6 +113,16 @@ def serve(folder: Path, *, port: int, workers: int, simulate: bool, console: Con
         with host:
             correction = Settings.from_env(host.settings).correction
             console.print(f"Corrections are made by {choose_command(correction).name}.")
-            console.print(f"Listening on {host.http_address}; Ctrl-C ends it.")
+            console.print(f"Listening on {host.http_address}; Ctrl-C ends it. The log is {folder / 'icewatch.log'}.")
+            if simulate:
+                _begin_month(host)
             host.run_forever()
     return 0
+
+
+def _begin_month(host: Host) -> None:
+    """Watch the simulated month, unless somebody has put another watchlist there, and do not wait for the timer."""
+    store = services().store
+    if store.info(WATCHLIST) is None:
+        store.write(WATCHLIST, watching(demo_month()), content_type="application/json")
+    host.run_timer("schedule")

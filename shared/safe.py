@@ -26,6 +26,8 @@ NATIVE_METRES: Mapping[str, int] = {
 }
 ICE_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B8A", "B11", "B12")  # the classifier's nine, at 20 m
 _MAX_XML = 64 * 1024 * 1024
+_MOST_PIXELS = 10_980  # side of a tile at 10 m
+_FARTHEST = 1e7  # metres, easting and northing of any place in UTM
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,25 +151,37 @@ def parse_tile_metadata(xml: bytes, source: str) -> TileMetadata:
     """Read MTD_TL.xml; ``source`` names the file in errors. Raises BadProduct where it does not parse."""
     root = _root(xml, source)
     code = _text(root, "HORIZONTAL_CS_CODE", source)
-    if (match := re.fullmatch(r"EPSG:(\d{4,6})", code, re.IGNORECASE)) is None:
-        raise BadProduct(f"{source} names the coordinate system '{shown(code)}'; expected EPSG:<number>.")
-    try:
-        shapes = {
-            int(size.get("resolution", "")): (int(size.findtext("NROWS", "")), int(size.findtext("NCOLS", "")))
-            for size in root.iter("Size")
-        }
-    except ValueError as cause:
-        raise BadProduct(f"{source} has a tile size that does not parse.") from cause
+    if (match := re.fullmatch(r"EPSG:(32[67](?:0[1-9]|[1-5][0-9]|60))", code, re.IGNORECASE)) is None:
+        raise BadProduct(
+            f"{source} names the coordinate system '{shown(code)}'; expected a UTM zone, EPSG:326.. or 327..."
+        )
+    easting, northing = _number(root, "ULX", source), _number(root, "ULY", source)
+    if not (abs(easting) <= _FARTHEST and abs(northing) <= _FARTHEST):
+        raise BadProduct(f"{source} puts the corner at {easting:g}, {northing:g}, which is in no UTM zone.")
     sun = root.find(".//Mean_Sun_Angle")
     if sun is None:
         raise BadProduct(f"{source} has no Mean_Sun_Angle.")
     return TileMetadata(
         epsg=int(match[1]),
-        upper_left=(_number(root, "ULX", source), _number(root, "ULY", source)),
-        shapes=shapes,
+        upper_left=(easting, northing),
+        shapes=_shapes(root, source),
         sun_zenith=_number(sun, "ZENITH_ANGLE", source),
         sun_azimuth=_number(sun, "AZIMUTH_ANGLE", source),
     )
+
+
+def _shapes(root: Element, source: str) -> dict[int, tuple[int, int]]:
+    shapes: dict[int, tuple[int, int]] = {}
+    for size in root.iter("Size"):
+        told = [size.get("resolution", ""), size.findtext("NROWS", ""), size.findtext("NCOLS", "")]
+        try:
+            metres, rows, columns = (int(text) for text in told)
+        except ValueError as cause:
+            raise BadProduct(f"{source} has a tile size that does not parse: {shown(told)}.") from cause
+        if not (1 <= rows <= _MOST_PIXELS and 1 <= columns <= _MOST_PIXELS):
+            raise BadProduct(f"{source} states {rows} x {columns} pixels; a tile has at most {_MOST_PIXELS} a side.")
+        shapes[metres] = rows, columns
+    return shapes
 
 
 def _one(names: list[str], pattern: str) -> str | None:

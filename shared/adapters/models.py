@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +38,12 @@ def _band(name: str) -> str:
     return name
 
 
+def _once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError(f"{', '.join(names)} names something twice.")
+    return names
+
+
 class Card(BaseModel):
     """The part of card.json that loading needs; the rest is for people."""
 
@@ -46,8 +51,8 @@ class Card(BaseModel):
 
     name: str = Field(min_length=1, max_length=100)
     version: str = Field(min_length=1, max_length=40)
-    bands: tuple[Annotated[str, AfterValidator(_band)], ...] = Field(min_length=1)
-    classes: tuple[Annotated[str, AfterValidator(_class)], ...] = Field(min_length=2)
+    bands: Annotated[tuple[Annotated[str, AfterValidator(_band)], ...], AfterValidator(_once)] = Field(min_length=1)
+    classes: Annotated[tuple[Annotated[str, AfterValidator(_class)], ...], AfterValidator(_once)] = Field(min_length=2)
     features: Literal["surface reflectance"]
     sha256: str = Field(pattern="^[0-9a-f]{64}$")  # of model.skops
 
@@ -109,7 +114,9 @@ def _forest(model: bytes, source: str) -> Any:
         forest = io.loads(model, trusted=_TRUSTED)
     except UntrustedTypesFoundException as cause:
         raise BadModel(f"{MODEL} of model {shown(source)} holds types that are not trusted.") from cause
-    except (BadZipFile, KeyError, ValueError, TypeError, AttributeError, ImportError, OSError) as cause:
+    except (
+        Exception
+    ) as cause:  # a file from outside is unpacked by two libraries; whatever they raise, it is unreadable
         raise BadModel(f"{MODEL} of model {shown(source)} is unreadable: {shown(cause)}.") from cause
     if not isinstance(forest, RandomForestClassifier) or not hasattr(forest, "estimators_"):
         raise BadModel(f"{MODEL} of model {shown(source)} is a {type(forest).__name__}; expected a trained forest.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
 _PANEL, _MARGIN, _LINE, _BOX = 340, 24, 28, 18  # pixels
+_CHARACTERS = 38  # of the panel's text that fit its width
 _SMALLEST = 640  # pixels: small tiles are enlarged to this side, so that the legend fits beside them
 _INK: Colour = (25, 30, 40)
 _FAINT: Colour = (110, 118, 130)
@@ -37,6 +39,7 @@ def quicklook(
     """
     from PIL import Image, ImageDraw
 
+    lines = [part for line in lines for part in wrap(line, _CHARACTERS)]
     picture = Image.fromarray(_coloured(classes, quality))
     zoom = max(1, -(-_SMALLEST // max(picture.size)))
     picture = picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST)

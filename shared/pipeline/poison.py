@@ -46,7 +46,7 @@ def poison_blob(body: bytes, *, ledger: Ledger, clock: Clock) -> Record:
     try:
         told = json.loads(body)
         path = BlobPath(str(told["ContainerName"]), str(told["BlobName"]))
-    except (ValueError, KeyError, TypeError, BadName) as cause:
+    except (ValueError, KeyError, TypeError, RecursionError, BadName) as cause:
         return _refuse("blobs", text, f"A blob trigger gave up on something unreadable: {shown(cause)}.", ledger, clock)
     for part in reversed(path.name.split("/")):
         try:

@@ -211,7 +211,7 @@ def summary_document(made: Made) -> dict[str, Any]:
 
 def is_approximate(processor: str) -> bool:
     """Whether the reflectances are from the stand-in for Sen2Cor, good for trying out only."""
-    return processor.lower().startswith("approximate")
+    return "approximate" in processor.lower()
 
 
 def _summary(made: Made, document: Mapping[str, Any]) -> Summary:

@@ -20,6 +20,7 @@ from pystac.errors import STACValidationError
 from pystac.validation import JsonSchemaSTACValidator, validate_dict
 from rasterio.io import MemoryFile
 
+from container.approximate_metadata import PROCESSOR
 from shared.adapters.models import load_classifier
 from shared.adapters.quicklook import quicklook
 from shared.adapters.rasters import GdalRasters
@@ -269,13 +270,16 @@ def test_a_tile_on_the_antimeridian_is_cut_there_in_two() -> None:
     assert shape.is_valid
 
 
-def test_an_approximate_correction_stands_in_summary_and_item(scene: Scene, classifier: Classifier) -> None:
-    result = run(l2a_files_of(scene, processor="approximate 1"), classifier)
-    assert result.summary["processor"] == "approximate 1"
+@pytest.mark.parametrize("processor", ["approximate 1", PROCESSOR])
+def test_an_approximate_correction_stands_in_summary_and_item(
+    scene: Scene, classifier: Classifier, processor: str
+) -> None:
+    result = run(l2a_files_of(scene, processor=processor), classifier)
+    assert result.summary["processor"] == processor
     assert result.summary["approximate"] is True
     item = json.loads(result.files[f"{PRODUCT}.json"])
     assert item["properties"]["icewatch:approximate"] is True
-    assert item["properties"]["processing:software"]["surface reflectance"] == "approximate 1"
+    assert item["properties"]["processing:software"]["surface reflectance"] == processor
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from shared.messages import CORRECTIONS, PRODUCTS, TILE_MONTHS, CorrectionMessage, ProductMessage
 from shared.models import State
 from shared.pipeline.poison import poison, poison_blob
@@ -71,5 +73,6 @@ def test_a_finished_product_is_not_failed_by_a_late_delivery():
     assert poison_blob(json.dumps(blob).encode(), ledger=ledger, clock=FakeClock()).state is State.CLASSIFIED
 
 
-def test_an_unreadable_blob_message_is_written_down():
-    assert poison_blob(b"[]", ledger=FakeLedger(), clock=FakeClock()).partition == REFUSED
+@pytest.mark.parametrize("body", [b"[]", b"{", b"[" * 100_000, b'{"ContainerName": "l2a", "BlobName": "../x"}'])
+def test_an_unreadable_blob_message_is_written_down(body):
+    assert poison_blob(body, ledger=FakeLedger(), clock=FakeClock()).partition == REFUSED

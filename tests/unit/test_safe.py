@@ -136,7 +136,11 @@ def test_tile_metadata_says_place_and_light() -> None:
     ("change", "says"),
     [
         (lambda text: text[: len(text) // 2], "no readable XML"),
-        (lambda text: text.replace("EPSG:32622", "WGS84"), "'WGS84'; expected EPSG"),
+        (lambda text: text.replace("EPSG:32622", "WGS84"), "'WGS84'; expected a UTM zone"),
+        (lambda text: text.replace("EPSG:32622", "EPSG:4326"), "'EPSG:4326'; expected a UTM zone"),
+        (lambda text: text.replace("<NROWS>5490</NROWS>", "<NROWS>-1</NROWS>"), "-1 x 5490 pixels"),
+        (lambda text: text.replace("<NROWS>5490</NROWS>", "<NROWS>999999999</NROWS>"), "a tile has at most 10980"),
+        (lambda text: text.replace("<ULX>499980</ULX>", "<ULX>1e30</ULX>"), "which is in no UTM zone"),
         (lambda text: without(text, "Mean_Sun_Angle"), "no Mean_Sun_Angle"),
         (lambda text: text.replace("<NROWS>5490</NROWS>", "<NROWS>x</NROWS>"), "tile size that does not parse"),
         (lambda text: text.replace('resolution="20"', ""), "tile size that does not parse"),

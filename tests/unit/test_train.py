@@ -4,6 +4,8 @@ import csv
 import hashlib
 import json
 import pickle
+import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -140,10 +142,27 @@ class Evil:
         return (pytest.fail, ("a pickle was executed",))
 
 
-@pytest.mark.parametrize("model", [b"", b"no model", pickle.dumps(Evil())], ids=["empty", "text", "pickle"])
+def zip_with(**files: bytes) -> bytes:
+    body = BytesIO()
+    with zipfile.ZipFile(body, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name.replace("_", "."), data)
+    return body.getvalue()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [b"", b"no model", pickle.dumps(Evil()), zip_with(schema_json=b'{"a":' * 50_000), zip_with(other_txt=b"")],
+    ids=["empty", "text", "pickle", "schema too deep", "no schema"],
+)
 def test_an_unreadable_model_is_one_sentence_and_no_pickle_runs(model: bytes) -> None:
     with pytest.raises(BadModel, match=r"^model\.skops of model x is unreadable: "):
         parsed(model)
+
+
+def test_a_card_that_names_a_band_twice_is_refused(folder: Path) -> None:
+    with pytest.raises(BadModel, match="names something twice"):
+        parsed((folder / "model.skops").read_bytes(), bands=["B02", "B02"])
 
 
 def test_a_model_with_foreign_types_is_refused() -> None:
