@@ -36,13 +36,14 @@ from shared.pipeline.correct import correct
 from shared.pipeline.poison import poison
 from shared.pipeline.watching import settings_of, watchlist
 from shared.ports import Ledger, ObjectStore, Queues
-from shared.settings import Settings
+from shared.settings import Correction, Settings
 from shared.wiring import services
 
 DONE, AGAIN, MISCONFIGURED = 0, 1, 2
 _FIRST_DELAY = 30  # seconds before the second try; doubles, up to the visibility
 _PROGRESS_EVERY = 5.0  # seconds
 _RESOLUTION = 20  # metres, where the watchlist and the settings say nothing
+_SILENT = "The worker ended without a word on every try, most likely killed for memory or time."
 _BEYOND = {State.CORRECTED, State.CLASSIFIED, State.REJECTED, State.SKIPPED}
 _log = logging.getLogger("icewatch")
 
@@ -121,7 +122,9 @@ class Worker:
     def _corrector(self, message: CorrectionMessage, checkpoint: Callable[[], None]) -> Sen2Cor:
         tile = settings_of(message.name().tile, watchlist(self.store), self.settings.defaults)
         limit, resolution = self.settings.correction.time_limit, tile.resolution or _RESOLUTION
-        return Sen2Cor(self.command, resolution=resolution, time_limit=limit, checkpoint=checkpoint)
+        # An area that wants the approximate correction gets it although Sen2Cor is installed.
+        command = choose_command(Correction()) if tile.correction == "approximate" else self.command
+        return Sen2Cor(command, resolution=resolution, time_limit=limit, checkpoint=checkpoint)
 
     def _checkpoint(self, delivery: Delivery) -> None:
         if self.stop.signal or delivery.lost:
@@ -138,31 +141,33 @@ class Worker:
     def _failed(self, delivery: Delivery, message: CorrectionMessage, error: Exception) -> int:
         limits = self.settings.correction
         if delivery.count >= limits.max_tries:
-            return self._give_up(delivery, message)
+            return self._give_up(delivery, message, str(error) or type(error).__name__)
         delay = min(_FIRST_DELAY * 2 ** (delivery.count - 1), limits.visibility)
         _log.warning("Try %d of %d failed, the next is in %d s: %s", delivery.count, limits.max_tries, delay, error)
         delivery.release(delay)
         return AGAIN
 
-    def _give_up(self, delivery: Delivery, message: CorrectionMessage | None = None) -> int:
-        """Move the message to the poison queue, ledger first; a product that got beyond this step is left alone."""
+    def _give_up(self, delivery: Delivery, message: CorrectionMessage | None = None, error: str = _SILENT) -> int:
+        """Move the message to the poison queue, ledger first; a product that got beyond this step is left alone.
+
+        ``error`` is written down where the step itself has noted none: it may have failed before it began.
+        """
         try:
-            if message is not None and self._is_beyond(message):
+            if message is not None and self._is_beyond(message, error):
                 return _delete(delivery)
             told = poison(CORRECTIONS, delivery.text.encode(), ledger=self.ledger, clock=self._now).reason
-        except PermanentError as error:  # a row that somebody broke must not keep the message going round
-            told = str(error)
+        except PermanentError as fault:  # a row that somebody broke must not keep the message going round
+            told = str(fault)
         _log.error("To the poison queue after %d deliveries: %s", delivery.count, told)
         self.queues.send(poison_of(CORRECTIONS), delivery.text)
         return _delete(delivery)
 
-    def _is_beyond(self, message: CorrectionMessage) -> bool:
+    def _is_beyond(self, message: CorrectionMessage, error: str) -> bool:
         """True where nothing is lost by dropping the message; else sees that the ledger has a last error."""
         name = message.name()
         record = self.ledger.get(name.tile.name, str(name))
         if record is not None and not record.error and record.state not in _BEYOND:
-            silent = "The worker ended without a word on every try, most likely killed for memory or time."
-            self.ledger.update(record.partition, record.name, lambda old: old.tried("correct", silent))
+            self.ledger.update(record.partition, record.name, lambda old: old.tried("correct", error))
         return record is not None and record.state in _BEYOND
 
     @staticmethod

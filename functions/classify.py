@@ -1,6 +1,7 @@
 """classify: blob created l2a/.../manifest.safe -> surface/... ; reclassify: the same step, asked for by queue."""
 
 import os
+from functools import partial
 
 import azure.functions as func
 
@@ -49,13 +50,14 @@ def _classify(product: ProductName, *, again: bool) -> None:
         product,
         store=outside.store,
         ledger=outside.ledger,
-        load_classifier=outside.load_classifier,
+        load_classifier=partial(outside.load_classifier, tile.model),
         tools=outside.surface_tools,
-        options=Options(
+        options=lambda: Options(
+            ice_mask=outside.ice_mask(tile.ice_mask) if tile.ice_mask else None,
             resolution=tile.resolution,
             cloud_probability=tile.cloud_probability,
             minimum_usable=tile.minimum_usable,
-            threads=len(os.sched_getaffinity(0)),
+            threads=os.cpu_count() or 1,
         ),
         clock=outside.clock,
         again=again,

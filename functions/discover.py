@@ -15,17 +15,19 @@ bp = func.Blueprint()
 def discover(message: func.QueueMessage, products: func.Out[list[str]]) -> None:
     """Search the catalogue for one tile-month and ask for what is new."""
     from shared.pipeline import discover as step
-    from shared.pipeline.watching import settings_of, watchlist
+    from shared.pipeline.discover_choice import Rules
+    from shared.pipeline.watching import in_force, settings_of
 
     asked = TileMonthMessage.decode(message.get_body())
     outside = services()
-    tile = settings_of(asked.value().tile, watchlist(outside.store), outside.settings.defaults)
+    watched = in_force(outside.store, ledger=outside.ledger, clock=outside.clock)
+    tile = settings_of(asked.value().tile, watched, outside.settings.defaults)
     found = step.discover(
         asked,
-        catalogue=outside.catalogue,
+        catalogue=outside.catalogue_of(tile.catalogue),
         ledger=outside.ledger,
         clock=outside.clock,
-        scene_cloud_limit=tile.scene_cloud_limit,
+        rules=Rules(tile.scene_cloud_limit, official=tile.correction == "official"),
         again=(message.dequeue_count or 1) > 1,
     )
     products.set([product.encode() for product in found])

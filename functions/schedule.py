@@ -1,7 +1,5 @@
 """schedule: timer -> queue tile-months."""
 
-from datetime import UTC, datetime
-
 import azure.functions as func
 
 from shared.messages import TILE_MONTHS
@@ -17,8 +15,14 @@ bp = func.Blueprint()
 def schedule(timer: func.TimerRequest, months: func.Out[list[str]]) -> None:
     """Ask for the tile-months that are to be looked at now."""
     from shared.pipeline import schedule as step
-    from shared.pipeline.watching import watchlist
+    from shared.pipeline.watching import in_force
 
     outside = services()
-    messages = step.schedule(watchlist(outside.store), ledger=outside.ledger, now=datetime.now(UTC))
+    messages = step.schedule(
+        in_force(outside.store, ledger=outside.ledger, clock=outside.clock),
+        ledger=outside.ledger,
+        queues=outside.queues,
+        now=outside.clock(),
+        backfill_room=outside.settings.backfill.room,
+    )
     months.set([message.encode() for message in messages])

@@ -10,7 +10,8 @@ from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from local.host_config import Encoding
-from shared.errors import BadMessage, BadSetting
+from shared.errors import BadMessage, BadSetting, StorageUnavailable
+from shared.models import shown
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient, ContainerClient
@@ -59,13 +60,18 @@ class Connections:
         self._opened.close()
 
     def _create(self, key: tuple[str, str, str], create: Any) -> None:
-        from azure.core.exceptions import ResourceExistsError
+        from azure.core.exceptions import AzureError, ClientAuthenticationError, ResourceExistsError
 
         with self._lock:
             if key in self._created:
                 return
-            with suppress(ResourceExistsError):
-                create()
+            try:
+                with suppress(ResourceExistsError):
+                    create()
+            except ClientAuthenticationError as cause:
+                raise BadSetting(f"The storage account refuses the credentials in {key[1]}.") from cause
+            except AzureError as cause:
+                raise StorageUnavailable(f"The storage account in {key[1]} does not answer: {shown(cause)}.") from cause
             self._created.add(key)
 
     def _service(self, kind: str, connection: str, service: Any, retry: Any) -> Any:

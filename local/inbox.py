@@ -89,7 +89,8 @@ def _zipped(folder: Path, product: ProductName) -> Iterator[bytes]:
     outbox = _Outbox()
     with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as archive:
         for file in _files(folder):
-            entry = zipfile.ZipInfo.from_file(file, f"{product.safe}/{file.relative_to(folder).as_posix()}")
+            name = f"{product.safe}/{file.relative_to(folder).as_posix()}"
+            entry = zipfile.ZipInfo.from_file(file, name, strict_timestamps=False)  # zips know no year before 1980
             with file.open("rb") as source, archive.open(entry, "w") as member:
                 while chunk := source.read(_CHUNK):
                     member.write(chunk)

@@ -6,10 +6,13 @@ The zip of the Copernicus services holds one top folder, named as the product, w
 from __future__ import annotations
 
 import stat
+import struct
 import zipfile
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, cast
 
 from shared.errors import BadProduct
 from shared.models import ProductName, shown
@@ -17,6 +20,9 @@ from shared.models import ProductName, shown
 MAX_MEMBERS = 5_000  # a real L1C product has about 130
 MAX_BYTES = 8 * 1024**3  # unpacked; the largest real products stay below 2 GiB
 _ENCRYPTED = 0x1
+_DIRECTORY_LIMIT = 16 * 1024 * 1024  # bytes; zipfile reads the directory in one piece, and real ones have 40 kB
+# What zipfile and zlib raise for files that are damaged or use what no product uses.
+DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError, ValueError, struct.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +34,37 @@ class Member:
     entry: zipfile.ZipInfo
 
 
+class _Bounded:
+    """Passes reads on, unless one asks for more than any honest zip's directory needs."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _DIRECTORY_LIMIT:
+            raise zipfile.BadZipFile(f"its directory is {size} bytes long, at most {_DIRECTORY_LIMIT} are accepted")
+        return self._file.read(size)
+
+    def seekable(self) -> bool:
+        return True
+
+
 def open_zip(file: IO[bytes], product: ProductName) -> zipfile.ZipFile:
-    """Open a product's zip; BadProduct where it is none or is cut short."""
+    """Open a product's zip, of which only the directory is read; BadProduct where it is none or is cut short."""
     try:
-        return zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, ValueError) as cause:
+        return zipfile.ZipFile(cast("IO[bytes]", _Bounded(file)))
+    except DAMAGE as cause:
         raise BadProduct(f"{product} is no complete zip file: {shown(cause)}.") from cause
+
+
+@contextmanager
+def damage_named(product: ProductName, path: str) -> Iterator[None]:
+    """Turn what zipfile raises while the member ``path`` is read into BadProduct."""
+    try:
+        yield
+    except DAMAGE as cause:
+        raise BadProduct(f"{product} is damaged at {shown(path)}: {shown(cause) or 'it ends early'}.") from cause
 
 
 def members(entries: Iterable[zipfile.ZipInfo], product: ProductName) -> list[Member]:

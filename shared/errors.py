@@ -12,8 +12,10 @@
     │   ├── AccessDenied        the provider forbids it: a permission or a quota
     │   ├── BadRecord           a ledger row that somebody broke
     │   └── NotFound            something that should be there and is not (a blob, a product at the provider)
+    │       └── Offline           a product in the provider's archive, which has to be brought back first
     └── TransientError          trying again may help: raised, so that the queue delivers again with a delay
-        ├── ProviderUnavailable   the Copernicus service is busy, limiting or unreachable
+        ├── ProviderUnavailable   the Copernicus service is busy or unreachable
+        │   └── ProviderLimits      it asks for fewer connections or requests, and says when to come back
         └── StorageUnavailable    Azure storage is busy or unreachable, or two writers met
 
 Each message is a sentence with its values: what was expected, what arrived, which product.
@@ -68,12 +70,24 @@ class NotFound(PermanentError):
     """Something that should exist does not: a blob, or a product at the provider."""
 
 
+class Offline(NotFound):
+    """A product in the provider's archive: it has to be brought back before it can be downloaded."""
+
+
 class TransientError(IceWatchError):
     """Trying again may help: let it pass, so that the queue delivers the message again."""
 
 
 class ProviderUnavailable(TransientError):
-    """The Copernicus service is busy, limiting or unreachable."""
+    """The Copernicus service is busy or unreachable."""
+
+
+class ProviderLimits(ProviderUnavailable):
+    """The provider limits connections or requests; ``seconds`` is how long it asks to wait, 0 where it does not say."""
+
+    def __init__(self, message: str, *, seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class StorageUnavailable(TransientError):

@@ -6,9 +6,10 @@ Each step has one message type; ``decode`` is what the triggers call with the by
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import BadMessage, BadName
 from shared.models import Checksum, Level, Product, ProductName, TileMonth, shown
@@ -16,14 +17,14 @@ from shared.models import Checksum, Level, Product, ProductName, TileMonth, show
 MAX_BYTES = 64 * 1024  # Azure's limit for one queue message
 
 
-def _product(level: Level) -> AfterValidator:
+def _product(*levels: Level) -> AfterValidator:
     def check(text: str) -> str:
         try:
             name = ProductName.parse(text)
         except BadName as cause:
             raise ValueError(str(cause)) from cause
-        if name.level is not level:
-            raise ValueError(f"'{name}' is {name.level}, this step takes {level}.")
+        if name.level not in levels:
+            raise ValueError(f"'{name}' is {name.level}, this step takes {' or '.join(levels)}.")
         return str(name)
 
     return AfterValidator(check)
@@ -64,6 +65,7 @@ class TileMonthMessage(Message):
     tile: str
     month: str  # YYYY-MM
     backfill: bool = False  # True: an older month, never ahead of new acquisitions
+    since: AwareDatetime | None = None  # only what the provider has changed since; None: everything
 
     @model_validator(mode="after")
     def _names_a_month(self) -> Self:
@@ -78,9 +80,9 @@ class TileMonthMessage(Message):
         return TileMonth.parse(self.tile, self.month)
 
     @classmethod
-    def of(cls, month: TileMonth, *, backfill: bool = False) -> TileMonthMessage:
+    def of(cls, month: TileMonth, *, backfill: bool = False, since: datetime | None = None) -> TileMonthMessage:
         """The message that asks for ``month``."""
-        return cls(tile=month.tile.name, month=month.key, backfill=backfill)
+        return cls(tile=month.tile.name, month=month.key, backfill=backfill, since=since)
 
 
 class ChecksumText(BaseModel):
@@ -93,13 +95,14 @@ class ChecksumText(BaseModel):
 
 
 class ProductMessage(Message):
-    """Queue ``products``: stage one L1C product."""
+    """Queue ``products``: stage one product, L1C or (where the area asks for the official correction) L2A."""
 
-    product: Annotated[str, _product(Level.L1C)]
+    product: Annotated[str, _product(Level.L1C, Level.L2A)]
     id: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9-]+$")
     size: int = Field(ge=0, default=0)  # bytes; 0: not stated
     checksums: tuple[ChecksumText, ...] = ()
     backfill: bool = False
+    waits: int = Field(ge=0, default=0)  # how often it was put back to wait: for a slot, the budget or the provider
 
     def name(self) -> ProductName:
         """The product this message names."""

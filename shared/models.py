@@ -200,6 +200,7 @@ class Product:
     published: datetime
     online: bool  # False: in the provider's long-term archive
     cloud_cover: float | None  # percent of the scene
+    modified: datetime | None = None  # when the provider last changed the entry, where it says so
 
 
 class State(StrEnum):

@@ -6,14 +6,15 @@ Every method may raise TransientError when the thing behind it is busy or unreac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
-from shared.models import BlobPath, Product, Tile, TileMonth
+from shared.models import BlobPath, Level, Product, Tile, TileMonth
 from shared.records import MonthRecord, Record
 
 Clock = Callable[[], datetime]  # the present instant, timezone-aware UTC
@@ -27,18 +28,68 @@ class Download:
     chunks: Iterator[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A product that the provider has taken out of its catalogue."""
+
+    id: str
+    name: str  # as the provider writes it, without .SAFE
+    at: datetime
+    cause: str  # the provider's words
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """A listed product that IceWatch cannot process, and says so: the format used before 2016-12-06."""
+
+    id: str
+    name: str  # as the provider writes it, without .SAFE
+    sensing: datetime | None  # where the provider says
+    reason: str  # a sentence
+
+
+class Retrieval(StrEnum):
+    """What became of the wish to bring a product back from the provider's archive."""
+
+    ACCEPTED = "accepted"  # it will be online in some hours
+    OVER_QUOTA = "over quota"  # ask again later
+    UNSUPPORTED = "unsupported"  # this provider cannot be asked; look again later
+
+
 class Catalogue(Protocol):
     """A provider of Sentinel-2 products."""
 
-    def search(self, month: TileMonth) -> Iterator[Product]:
-        """All L1C products sensed in ``month``, in sensing order, over all pages.
+    def search(
+        self,
+        month: TileMonth,
+        *,
+        level: Level = Level.L1C,
+        modified_since: datetime | None = None,
+        unsupported: Callable[[Unsupported], None] | None = None,
+    ) -> Iterator[Product]:
+        """All products of ``level`` sensed in ``month``, in sensing order, over all pages, each once.
 
-        A listed name that does not parse is logged and left out of the result.
+        ``modified_since`` leaves out entries that the provider has not changed since, where it says when it did.
+        A listed product in the long format of before 2016-12-06 is handed to ``unsupported``, before the search ends;
+        any other name that does not parse is logged and left out.
         """
         ...
 
+    def deleted(self, month: TileMonth) -> Iterator[Deletion]:
+        """Products sensed in ``month`` that the provider has deleted; nothing where it does not tell."""
+        ...
+
+    def retrieve(self, product_id: str) -> Retrieval:
+        """Ask for an offline product to be brought back."""
+        ...
+
     def download(self, product_id: str) -> AbstractContextManager[Download]:
-        """Open the zip of a product; NotFound where the provider no longer has it."""
+        """Open the zip of a product.
+
+        NotFound where the provider no longer has it, Offline where it has gone to the archive, AccessDenied where the
+        account may not have it, ProviderLimits where the provider asks for a pause, ProviderUnavailable for all else
+        that may pass; this the chunks raise too, where they stop, crawl or end too early.
+        """
         ...
 
 
@@ -157,5 +208,49 @@ class Corrector(Protocol):
         """Run to the end below ``work``; CorrectionFailed with the reason where no usable product results.
 
         ``on_progress`` gets percent done, as often as the processor says so.
+        """
+        ...
+
+
+@runtime_checkable
+class Entries(Protocol):
+    """A catalogue that can be asked for one entry; stage asks again where a digest does not match."""
+
+    def entry(self, product_id: str) -> Product | None:
+        """The entry as the catalogue has it now; None where it has none (any more)."""
+        ...
+
+
+class Slot(Protocol):
+    """The right to one connection to the provider, held while its context is open."""
+
+    def check(self) -> None:
+        """Raise StorageUnavailable where the slot was lost: someone else may hold it by now."""
+        ...
+
+
+class Slots(Protocol):
+    """At most so many downloads at a time, over all instances of the app."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        ...
+
+    def take(self, *, backfill: bool) -> AbstractContextManager[Slot] | None:
+        """A free slot, held until the context is left; None where there is none.
+
+        Where there are several, one is never given to ``backfill``, so that new acquisitions find it free.
+        """
+        ...
+
+
+class Tally(Protocol):
+    """Bytes per day (UTC), counted by all instances of the app together."""
+
+    def update(self, change: Callable[[Mapping[date, int]], Mapping[date, int]]) -> None:
+        """Replace the tally by ``change(tally)`` atomically, again with the newest where a writer was faster.
+
+        ``change`` must be pure: it may be called more than once. If it raises, nothing changes and the error passes.
         """
         ...

@@ -30,7 +30,9 @@ class Record:
     results: str = ""  # path of the result folder: "surface/22WEV/2019/07/....SAFE"
     message: str = ""  # the queue message that is to be put back on retry
     error: str = ""  # the last transient error, a sentence
-    times: Mapping[str, datetime] = field(default_factory=dict)  # "sensing", "published", then one per step
+    successor: str = ""  # the product of the same acquisition that replaces this one, at once or when it is published
+    note: str = ""  # what the provider did to it after it was processed, a sentence
+    times: Mapping[str, datetime] = field(default_factory=dict)  # "sensing", "published", "deleted", one per step ...
     seconds: Mapping[str, float] = field(default_factory=dict)  # duration per step
     attempts: Mapping[str, int] = field(default_factory=dict)  # tries per step
     usable_percent: float | None = None  # of the whole tile
@@ -58,3 +60,8 @@ class MonthRecord:
     searched: datetime  # when discover last finished it
     found: int  # products in the catalogue then
     closed: bool  # searched after its end plus the time late arrivals take: backfill is done with it
+    waiting: int = 0  # products in the provider's archive then, or whose official L2A was not there yet
+    checked: datetime | None = None  # when watch last compared it with the ledger and the blobs
+    missing: int = 0  # products in the catalogue without a row in the ledger, when checked
+    unfinished: int = 0  # rows of products on their way, when checked
+    failed: int = 0  # rows of products that failed, when checked

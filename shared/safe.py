@@ -70,7 +70,8 @@ class L2AFiles:
     tile_metadata: str
 
 
-def _root(xml: bytes, source: str) -> Element:
+def xml_root(xml: bytes, source: str) -> Element:
+    """The root of metadata from outside; ``source`` names it in errors. BadProduct where it is no harmless XML."""
     if len(xml) > _MAX_XML:
         raise BadProduct(f"{source} is {len(xml)} bytes long; metadata is at most {_MAX_XML}.")
     try:
@@ -103,7 +104,7 @@ def parse_product_metadata(xml: bytes, source: str) -> ProductMetadata:
 
     Raises BadProduct where it does not parse, lacks the quantification, or states offsets for some bands only.
     """
-    root = _root(xml, source)
+    root = xml_root(xml, source)
     level = {"Level-1C": Level.L1C}.get(_text(root, "PROCESSING_LEVEL", source), Level.L2A)
     prefix, offset_tag = ("", "RADIO_ADD_OFFSET") if level is Level.L1C else ("BOA_", "BOA_ADD_OFFSET")
     quantification = _number(root, f"{prefix}QUANTIFICATION_VALUE", source)
@@ -149,7 +150,7 @@ def _offsets(root: Element, tag: str, source: str) -> dict[str, int]:
 
 def parse_tile_metadata(xml: bytes, source: str) -> TileMetadata:
     """Read MTD_TL.xml; ``source`` names the file in errors. Raises BadProduct where it does not parse."""
-    root = _root(xml, source)
+    root = xml_root(xml, source)
     code = _text(root, "HORIZONTAL_CS_CODE", source)
     if (match := re.fullmatch(r"EPSG:(32[67](?:0[1-9]|[1-5][0-9]|60))", code, re.IGNORECASE)) is None:
         raise BadProduct(

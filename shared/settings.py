@@ -42,6 +42,26 @@ class Copernicus:
 
 
 @dataclass(frozen=True, slots=True)
+class Downloads:
+    """How much is taken from the provider, by all instances together."""
+
+    slots: int = 4  # connections at a time
+    backfill_bytes: int = 10 * 10**12  # of any 30 days; when they are used up, backfill waits
+    most_bytes: int = 11_800 * 10**9  # of any 30 days; when they are used up, everything waits
+    time_limit: float = 1500.0  # seconds for one product, below the functionTimeout of host.json
+    pause: float = 30.0  # seconds a product waits at first where it cannot begin yet; longer each time
+
+
+@dataclass(frozen=True, slots=True)
+class Dhus:
+    """How to reach a hub that runs DHuS; without an address there is none."""
+
+    url: str = ""  # such as https://hub.example.org/dhus
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Correction:
     """How the container step corrects."""
 
@@ -63,13 +83,23 @@ class Defaults:
 
 
 @dataclass(frozen=True, slots=True)
+class Backfill:
+    """How much older months may fill the queues."""
+
+    room: int = 120  # products that may wait to be staged or corrected; new acquisitions queue behind them
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All app settings."""
 
     storage: Storage
     copernicus: Copernicus
+    dhus: Dhus
     correction: Correction
     defaults: Defaults
+    downloads: Downloads = field(default_factory=Downloads)
+    backfill: Backfill = field(default_factory=Backfill)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -82,6 +112,11 @@ class Settings:
                 identity_url=_url(env, "COPERNICUS_IDENTITY_URL", _CDSE["identity"]),
                 catalogue_url=_url(env, "COPERNICUS_CATALOGUE_URL", _CDSE["catalogue"]),
                 download_url=_url(env, "COPERNICUS_DOWNLOAD_URL", _CDSE["download"]),
+            ),
+            dhus=Dhus(
+                url=_url(env, "DHUS_URL", "") if env.get("DHUS_URL") else "",
+                user=env.get("DHUS_USER", ""),
+                password=env.get("DHUS_PASSWORD", ""),
             ),
             correction=Correction(
                 command=env.get("SEN2COR_COMMAND", ""),
@@ -96,7 +131,26 @@ class Settings:
                 minimum_usable=_number(env, "MINIMUM_USABLE", 40, 0, 100),
                 resolution=_choice(env, "RESOLUTION", (20, 60)),
             ),
+            downloads=_downloads(env),
+            backfill=Backfill(room=int(_number(env, "BACKFILL_ROOM", Backfill().room, 0, 1e6))),
         )
+
+
+def _downloads(env: Mapping[str, str]) -> Downloads:
+    usual = Downloads()
+    most = _number(env, "MONTHLY_BYTES", usual.most_bytes, 0, 1e18)
+    backfill = _number(env, "MONTHLY_BYTES_BACKFILL", most * usual.backfill_bytes / usual.most_bytes, 0, 1e18)
+    if backfill > most:
+        raise BadSetting(
+            f"MONTHLY_BYTES_BACKFILL is {backfill:.0f}; expected at most MONTHLY_BYTES, which is {most:.0f}."
+        )
+    return Downloads(
+        slots=int(_number(env, "DOWNLOAD_SLOTS", usual.slots, 1, 100)),
+        backfill_bytes=int(backfill),
+        most_bytes=int(most),
+        time_limit=_number(env, "DOWNLOAD_TIME_LIMIT", usual.time_limit, 10, 86400),
+        pause=_number(env, "DOWNLOAD_PAUSE", usual.pause, 1, 86400),
+    )
 
 
 def _storage(env: Mapping[str, str]) -> Storage:

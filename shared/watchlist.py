@@ -3,20 +3,72 @@
 {"version": 1,
  "areas": [{"name": "Dark zone", "tiles": ["22WEV"], "months": [6, 7, 8],
             "since": "2019-06-01", "minimum_usable": 40}]}
+
+Every field, with its default and an example, is in ``docs/watchlist.md``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shared.errors import BadName, BadSetting
-from shared.models import Tile, shown
+from shared.models import CONFIG, MODELS, BlobPath, Tile, shown
 
 MAX_BYTES = 1024 * 1024
+MAX_TILES = 1000  # of one area
 FIRST_IMAGE = "2015-06-27"  # of Sentinel-2A
+CATALOGUES = Literal["cdse", "dhus"]
+CORRECTIONS = Literal["official", "sen2cor", "approximate"]
+
+_Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+_Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+_Position = tuple[_Longitude, _Latitude]
+_Ring = Annotated[tuple[_Position, ...], Field(min_length=4)]
+_Rings = Annotated[tuple[_Ring, ...], Field(min_length=1)]
+
+
+class _Geometry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def polygons(self) -> Iterator[tuple[_Ring, ...]]:
+        """The polygons, each as its outer ring and its holes."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _check_rings(self) -> Self:
+        for rings in self.polygons():
+            if open_ring := next((ring for ring in rings if ring[0] != ring[-1]), None):
+                raise ValueError(f"a ring that begins at {open_ring[0]} ends at {open_ring[-1]}; it must be closed.")
+        return self
+
+
+class Polygon(_Geometry):
+    """A GeoJSON polygon, degrees longitude and latitude (WGS 84)."""
+
+    type: Literal["Polygon"]
+    coordinates: _Rings
+
+    def polygons(self) -> Iterator[tuple[_Ring, ...]]:
+        """The polygon itself."""
+        yield self.coordinates
+
+
+class MultiPolygon(_Geometry):
+    """A GeoJSON multipolygon, degrees longitude and latitude (WGS 84)."""
+
+    type: Literal["MultiPolygon"]
+    coordinates: Annotated[tuple[_Rings, ...], Field(min_length=1)]
+
+    def polygons(self) -> Iterator[tuple[_Ring, ...]]:
+        """Each of the polygons."""
+        yield from self.coordinates
+
+
+Outline = Annotated[Polygon | MultiPolygon, Field(discriminator="type")]
 
 
 class Area(BaseModel):
@@ -25,20 +77,25 @@ class Area(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, max_length=100)
-    tiles: tuple[str, ...] = Field(min_length=1, max_length=1000)
-    months: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)  # of the year, 1-12
+    tiles: tuple[str, ...] = Field(default=(), max_length=MAX_TILES)
+    polygon: Outline | None = None  # resolved to tiles where none are given
+    months: tuple[int, ...] = Field(default=tuple(range(1, 13)), min_length=1)  # of the year, 1-12
     since: date | None = None  # backfill from this day; none: only the current and the previous month
     until: date | None = None  # last day to watch; none: go on
+    catalogue: CATALOGUES = "cdse"
+    correction: CORRECTIONS = "sen2cor"  # official: take the provider's own L2A where it is offered
     scene_cloud_limit: float = Field(default=100, ge=0, le=100)  # percent by the catalogue; above: not fetched
     cloud_probability: int | None = Field(default=None, ge=0, le=100)  # percent per pixel; at or above: cloud
     minimum_usable: float | None = Field(default=None, ge=0, le=100)  # percent of the whole tile
+    ice_mask: str | None = None  # blob: config/... or models/...; none: the whole tile is mapped
     resolution: Literal[20, 60] | None = None  # metres
+    model: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")  # folder in models/
 
     @field_validator("tiles")
     @classmethod
     def _parse_tiles(cls, tiles: tuple[str, ...]) -> tuple[str, ...]:
         try:
-            return tuple(Tile.parse(tile).name for tile in tiles)
+            return tuple(dict.fromkeys(Tile.parse(tile).name for tile in tiles))
         except BadName as cause:
             raise ValueError(str(cause)) from cause
 
@@ -56,8 +113,23 @@ class Area(BaseModel):
             raise ValueError(f"{day} is outside the time of Sentinel-2, which begins on {FIRST_IMAGE}.")
         return day
 
+    @field_validator("ice_mask")
+    @classmethod
+    def _check_ice_mask(cls, text: str | None) -> str | None:
+        if text is None:
+            return None
+        try:
+            path = BlobPath.parse(text)
+        except BadName as cause:
+            raise ValueError(str(cause)) from cause
+        if path.container not in {CONFIG, MODELS}:
+            raise ValueError(f"'{shown(text)}' is not in the container {CONFIG} or {MODELS}.")
+        return str(path)
+
     @model_validator(mode="after")
     def _check_order(self) -> Self:
+        if not self.tiles and self.polygon is None:
+            raise ValueError("neither tiles nor a polygon is given.")
         if self.since and self.until and self.since > self.until:
             raise ValueError(f"since {self.since} lies after until {self.until}.")
         return self

@@ -14,13 +14,17 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from shared.errors import BadSetting
+from shared.models import MODELS, BlobPath, shown
 from shared.settings import Settings
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueClient
 
     from shared.adapters.account import Account
+    from shared.pipeline.stage_fetch import Intake
     from shared.pipeline.surface import Tools
+    from shared.pipeline.surface_ports import IceMask
     from shared.ports import Catalogue, Clock, Ledger, ObjectStore, Queues
     from shared.science.forest import Classifier
 
@@ -43,6 +47,7 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.clock: Clock = now
+        self._shipped: Classifier | None = None
         self._opened = ExitStack()
 
     @cached_property
@@ -68,10 +73,37 @@ class Services:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """The Copernicus Data Space Ecosystem."""
+        """The Copernicus Data Space Ecosystem, with one login session for all instances of the app."""
         from shared.adapters.cdse import Cdse
+        from shared.adapters.cdse_sessions import SealedSession
 
-        return self._keep(Cdse(self.settings.copernicus))
+        copernicus = self.settings.copernicus
+        return self._keep(Cdse(copernicus, sessions=SealedSession(self.store, copernicus.password)))
+
+    @cached_property
+    def dhus(self) -> Catalogue:
+        """The hub that runs DHuS; raises BadSetting where none is configured."""
+        from shared.adapters.dhus import Dhus
+
+        return self._keep(Dhus(self.settings.dhus))
+
+    def catalogue_of(self, name: str) -> Catalogue:
+        """The catalogue that the watchlist calls ``name``; raises BadSetting where there is none of that name."""
+        if name == "cdse":
+            return self.catalogue
+        if name == "dhus":
+            return self.dhus
+        raise BadSetting(f"There is no catalogue '{shown(name)}'; expected cdse or dhus.")
+
+    @cached_property
+    def intake(self) -> Intake:
+        """Download slots and byte budget, shared by all instances through blob storage."""
+        from shared.adapters.slots import BlobSlots
+        from shared.adapters.tally import BlobTally
+        from shared.pipeline.stage_fetch import Intake
+
+        limits, service = self.settings.downloads, self._account.blobs()
+        return Intake(self._keep(BlobSlots(service, limits.slots)), BlobTally(service), limits)
 
     @cached_property
     def surface_tools(self) -> Tools:
@@ -82,9 +114,25 @@ class Services:
 
         return Tools(GdalRasters(), quicklook)
 
-    def load_classifier(self) -> Classifier:
-        """The shipped classifier, read once; raises BadModel where it cannot be used."""
-        return self._classifier
+    def load_classifier(self, name: str | None = None) -> Classifier:
+        """The classifier in ``models/<name>/`` of the store, or the shipped one; read once.
+
+        Raises BadModel where it cannot be used, NotFound where the store has none of that name.
+        """
+        from shared.adapters.models import CARD, MODEL, load_classifier, parse_classifier
+
+        if name is None:
+            self._shipped = self._shipped or load_classifier()
+            return self._shipped
+        folder = BlobPath(MODELS, name)
+        card, model = self.store.read(folder / CARD), self.store.read(folder / MODEL)
+        return parse_classifier(card, model, source=str(folder))
+
+    def ice_mask(self, path: BlobPath) -> IceMask:
+        """The ice mask in the blob ``path``; NotFound where there is none. Its content is checked when it is used."""
+        from shared.adapters.icemask import IceMaskFile
+
+        return IceMaskFile(path.name.rpartition("/")[2], self.store.read(path))
 
     def queue_client(self, queue: str) -> QueueClient:
         """The SDK's client of one queue, for the container step, which receives by itself. The caller closes it."""
@@ -92,15 +140,9 @@ class Services:
 
     def close(self) -> None:
         """Give all connections back; what is asked for afterwards is built anew."""
-        for part in ("store", "queues", "ledger", "catalogue"):
+        for part in ("store", "queues", "ledger", "catalogue", "intake", "dhus"):
             self.__dict__.pop(part, None)
         self._opened.close()
-
-    @cached_property
-    def _classifier(self) -> Classifier:
-        from shared.adapters.models import load_classifier
-
-        return load_classifier()
 
     @cached_property
     def _account(self) -> Account:

@@ -13,17 +13,16 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
-from shared.errors import BadMessage, NotFound, ProviderUnavailable, StorageUnavailable
+from shared.errors import BadMessage, NotFound, Offline, ProviderUnavailable, StorageUnavailable
 from shared.messages import MAX_BYTES
-from shared.models import BlobPath, Checksum, Product, ProductName, Tile, TileMonth
-from shared.ports import BlobInfo, Corrected, Download
+from shared.models import BlobPath, Checksum, Level, Product, ProductName, Tile, TileMonth
+from shared.ports import BlobInfo, Corrected, Deletion, Download, Retrieval, Unsupported
 from shared.records import MonthRecord, Record
 
 NOON = datetime(2024, 8, 1, 12, tzinfo=UTC)
@@ -162,6 +161,18 @@ class FakeQueues(Scripted):
         return len(self.sent[queue])
 
 
+def _copied(record: Record) -> Record:
+    """``record`` with maps of its own; what is in them never changes."""
+    return replace(
+        record,
+        times=dict(record.times),
+        seconds=dict(record.seconds),
+        attempts=dict(record.attempts),
+        class_percent=dict(record.class_percent),
+        class_km2=dict(record.class_km2),
+    )
+
+
 class FakeLedger(Scripted):
     """Ledger: two dictionaries; rows are copied in and out, so that nobody changes them from outside.
 
@@ -170,19 +181,20 @@ class FakeLedger(Scripted):
 
     def __init__(self, records: Iterable[Record] = (), months: Iterable[MonthRecord] = ()) -> None:
         super().__init__()
-        self.rows: dict[tuple[str, str], Record] = {(r.partition, r.name): deepcopy(r) for r in records}
+        self.rows: dict[tuple[str, str], Record] = {(r.partition, r.name): _copied(r) for r in records}
         self.months: dict[TileMonth, MonthRecord] = {m.month: m for m in months}
         self.interfere: Callable[[], object] | None = None
 
     def get(self, partition: str, name: str) -> Record | None:
         self._called("get", partition, name)
-        return deepcopy(self.rows.get((partition, name)))
+        record = self.rows.get((partition, name))
+        return _copied(record) if record else None
 
     def add(self, record: Record) -> bool:
         self._called("add", record)
         if (record.partition, record.name) in self.rows:
             return False
-        self.rows[record.partition, record.name] = deepcopy(record)
+        self.rows[record.partition, record.name] = _copied(record)
         return True
 
     def update(self, partition: str, name: str, change: Callable[[Record], Record]) -> Record:
@@ -191,25 +203,26 @@ class FakeLedger(Scripted):
             old = self.rows.get((partition, name))
             if old is None:
                 raise NotFound(f"The ledger has no record {partition}/{name}.")
-            new = change(deepcopy(old))
+            new = change(_copied(old))
             if self.interfere is not None:
                 interfere, self.interfere = self.interfere, None
                 interfere()
             if self.rows.get((partition, name)) is old:
-                self.rows[partition, name] = deepcopy(new)
-                return deepcopy(new)
+                self.rows[partition, name] = _copied(new)
+                return _copied(new)
         raise StorageUnavailable(f"The record {partition}/{name} is written by others all the time.")
 
     def records(self, partition: str | None = None) -> Iterator[Record]:
         self._called("records", partition)
         for key, record in sorted(self.rows.items()):
             if partition in {None, key[0]}:
-                yield deepcopy(record)
+                yield _copied(record)
 
     def by_l2a(self, tile: Tile, l2a: str) -> Record | None:
         self._called("by_l2a", tile, l2a)
         found = (r for (partition, _), r in sorted(self.rows.items()) if partition == tile.name and r.l2a == l2a)
-        return deepcopy(next(found, None)) if l2a else None
+        record = next(found, None) if l2a else None
+        return _copied(record) if record else None
 
     def month(self, month: TileMonth) -> MonthRecord | None:
         self._called("month", month)
@@ -229,39 +242,83 @@ def a_product(
     published: datetime = NOON,
     online: bool = True,
     cloud_cover: float | None = 10.0,
+    modified: datetime | None = None,
 ) -> Product:
     """A catalogue entry; the identifier follows from the name unless given."""
     parsed = ProductName.parse(name)
     identifier = product_id or f"id-{parsed.platform}-{parsed.stamp}-{parsed.baseline}-{parsed.discriminator:%H%M%S}"
-    return Product(identifier, parsed, len(body), checksums, published, online, cloud_cover)
+    return Product(identifier, parsed, len(body), checksums, published, online, cloud_cover, modified)
+
+
+def _sensed_in(name: ProductName, month: TileMonth) -> bool:
+    return name.tile == month.tile and month.start <= name.sensing < month.end
 
 
 class FakeCatalogue(Scripted):
     """Catalogue: entries and the bytes of their zips.
 
-    A download whose entry in ``cut`` says N stops after N bytes with ProviderUnavailable, as a broken connection does.
+    ``publish`` and ``withdraw`` change what it offers, as a provider does. A download whose entry in ``cut`` says N
+    stops after N bytes with ProviderUnavailable, as a broken connection does.
     """
 
     def __init__(self, products: Iterable[Product] = (), downloads: Mapping[str, bytes] | None = None) -> None:
         super().__init__()
         self.products: list[Product] = list(products)
         self.downloads: dict[str, bytes] = dict(downloads or {})  # by product id
+        self.deletions: list[Deletion] = []
+        self.long_names: list[tuple[TileMonth, Unsupported]] = []
+        self.retrieval = Retrieval.UNSUPPORTED  # what becomes of the wish for an offline product
         self.cut: dict[str, int] = {}  # by product id: bytes after which the connection breaks
         self.chunk = 1024  # bytes
         self.says_size = True
         self.open_now = 0
         self.open_most = 0
 
-    def search(self, month: TileMonth) -> Iterator[Product]:
+    def publish(self, product: Product, body: bytes | None = None) -> None:
+        """Add an entry, or replace the one of the same identifier."""
+        self.products = [known for known in self.products if known.id != product.id] + [product]
+        if body is not None:
+            self.downloads[product.id] = body
+
+    def withdraw(self, name: str, *, at: datetime = NOON, cause: str = "Duplicated product") -> None:
+        """Delete the entry of a product name; it is listed as deleted from now on."""
+        [gone] = [product for product in self.products if str(product.name) == name]
+        self.products.remove(gone)
+        self.downloads.pop(gone.id, None)
+        self.deletions.append(Deletion(gone.id, str(gone.name), at, cause))
+
+    def search(
+        self,
+        month: TileMonth,
+        *,
+        level: Level = Level.L1C,
+        modified_since: datetime | None = None,
+        unsupported: Callable[[Unsupported], None] | None = None,
+    ) -> Iterator[Product]:
         self._called("search", month)
-        mine = [p for p in self.products if p.name.tile == month.tile and month.start <= p.name.sensing < month.end]
+        for listed, found in self.long_names:
+            if listed == month and unsupported is not None:
+                unsupported(found)
+        mine = [p for p in self.products if p.name.level is level and _sensed_in(p.name, month)]
+        if modified_since is not None:
+            mine = [p for p in mine if p.modified is None or p.modified > modified_since]
         yield from sorted(mine, key=lambda product: product.name.sensing)
+
+    def deleted(self, month: TileMonth) -> Iterator[Deletion]:
+        self._called("deleted", month)
+        yield from (d for d in self.deletions if _sensed_in(ProductName.parse(d.name), month))
+
+    def retrieve(self, product_id: str) -> Retrieval:
+        self._called("retrieve", product_id)
+        return self.retrieval
 
     @contextmanager
     def download(self, product_id: str) -> Iterator[Download]:
         self._called("download", product_id)
         if product_id not in self.downloads:
             raise NotFound(f"The provider has no product {product_id}.")
+        if any(product.id == product_id and not product.online for product in self.products):
+            raise Offline(f"The provider has product {product_id} in its archive.")
         body = self.downloads[product_id]
         self.open_now += 1
         self.open_most = max(self.open_most, self.open_now)
@@ -295,3 +352,42 @@ class FakeCorrector(Scripted):
             target.write_bytes(data)
         on_progress(100.0)
         return Corrected(folder, self.processor)
+
+
+class FakeSlots(Scripted):
+    """Slots: a counter. ``lost`` makes the next ``check`` of a held slot raise."""
+
+    def __init__(self, count: int = 4) -> None:
+        super().__init__()
+        self.count = count
+        self.held = 0
+        self.lost = False
+
+    def take(self, *, backfill: bool) -> AbstractContextManager[FakeSlots] | None:
+        self._called("take", backfill)
+        usable = self.count - 1 if backfill and self.count > 1 else self.count
+        return self._hold() if self.held < usable else None
+
+    @contextmanager
+    def _hold(self) -> Iterator[FakeSlots]:
+        self.held += 1
+        try:
+            yield self
+        finally:
+            self.held -= 1
+
+    def check(self) -> None:
+        if self.lost:
+            raise StorageUnavailable("Download slot 0 was lost: its lease could not be renewed.")
+
+
+class FakeTally(Scripted):
+    """Tally: a dictionary."""
+
+    def __init__(self, days: Mapping[date, int] | None = None) -> None:
+        super().__init__()
+        self.days: dict[date, int] = dict(days or {})
+
+    def update(self, change: Callable[[Mapping[date, int]], Mapping[date, int]]) -> None:
+        self._called("update")
+        self.days = dict(change(dict(self.days)))

@@ -19,7 +19,9 @@ def l1c_members(name: str) -> dict[str, bytes]:
     """Member path -> bytes of a whole L1C product, without the top folder."""
     product = ProductName.parse(name)
     granule = f"GRANULE/L1C_T{product.tile}_A012345_{product.stamp}"
-    images = {f"{granule}/IMG_DATA/T{product.tile}_{product.stamp}_{band}.jp2": band.encode() for band in BANDS}
+    images = {
+        f"{granule}/IMG_DATA/T{product.tile}_{product.stamp}_{band}.jp2": band.encode() + bytes(200) for band in BANDS
+    }
     return images | {
         f"{granule}/MTD_TL.xml": b"<tile/>",
         "MTD_MSIL1C.xml": b"<product/>",
@@ -32,9 +34,11 @@ def l2a_members(name: str, resolution: int = 20) -> dict[str, bytes]:
     product = ProductName.parse(name)
     granule = f"GRANULE/L2A_T{product.tile}_A012345_{product.stamp}"
     folder, stem = f"{granule}/IMG_DATA/R{resolution}m", f"T{product.tile}_{product.stamp}"
-    images = {f"{folder}/{stem}_{layer}_{resolution}m.jp2": layer.encode() for layer in (*ICE_BANDS, "SCL")}
+    images = {
+        f"{folder}/{stem}_{layer}_{resolution}m.jp2": layer.encode() + bytes(200) for layer in (*ICE_BANDS, "SCL")
+    }
     return images | {
-        f"{granule}/QI_DATA/MSK_CLDPRB_{resolution}m.jp2": b"cloud",
+        f"{granule}/QI_DATA/MSK_CLDPRB_{resolution}m.jp2": b"cloud" + bytes(200),
         f"{granule}/MTD_TL.xml": b"<tile/>",
         "MTD_MSIL2A.xml": b"<product/>",
         "manifest.safe": b"<manifest/>",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 
 class Refusal(Exception):
     """An answer that is no success."""
 
-    def __init__(self, status: int, body: Any) -> None:
-        """``body`` goes out as JSON."""
+    def __init__(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
+        """``body`` goes out as JSON, a text as a page."""
         super().__init__(f"{status}: {body}")
         self.status = status
         self.body = body
+        self.headers = headers
 
 
 def bad_query(message: str) -> Refusal:
@@ -33,11 +35,23 @@ def out_of_range(name: str, value: str, most: int) -> Refusal:
     return Refusal(422, {"detail": [{"type": kind, "loc": ["query", name], "msg": text, "input": value}]})
 
 
-def download_refusal(status: int, code: str, message: str) -> Refusal:
+def download_refusal(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Refusal:
     """What the download service says, such as DAT-ZIP-604."""
-    return Refusal(status, {"trace-id": uuid.uuid4().hex, "code": code, "message": message})
+    return Refusal(status, {"trace-id": uuid.uuid4().hex, "code": code, "message": message}, headers)
 
 
 def login_refusal(status: int, error: str, description: str) -> Refusal:
     """What Keycloak says."""
     return Refusal(status, {"error": error, "error_description": description})
+
+
+def dhus_refusal(status: int, message: str) -> Refusal:
+    """What DHuS says about a product; the cause stands in a header too."""
+    body = {"error": {"code": None, "message": {"lang": "en", "value": message}}}
+    return Refusal(status, body, {"cause-message": message})
+
+
+def dhus_login_refusal() -> Refusal:
+    """What the servlet container before DHuS says to a wrong password."""
+    page = "<!doctype html><html><body><h1>HTTP Status 401 - Unauthorized</h1></body></html>"
+    return Refusal(401, page, {"WWW-Authenticate": 'Basic realm="DHuS"'})

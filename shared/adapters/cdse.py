@@ -5,111 +5,144 @@ Source: Copernicus Data Space Ecosystem documentation, "OData" and "Quotas and l
 
 from __future__ import annotations
 
+import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import httpx
 from pydantic import ValidationError
 
-from shared.adapters.cdse_entries import PRODUCT_ID, Page, product_of, query
+from shared.adapters.cdse_connection import Connection, check, joined, origin, size_of
+from shared.adapters.cdse_entries import (
+    PRODUCT_ID,
+    deleted_query,
+    deletion_of,
+    product_of,
+    products_query,
+    unsupported_of,
+)
 from shared.adapters.cdse_login import Login
-from shared.errors import AccessDenied, BadName, IceWatchError, NotFound, ProviderUnavailable
+from shared.adapters.cdse_search import Listing, Window
+from shared.adapters.cdse_sessions import OwnSession, SessionStore
+from shared.adapters.provider_answers import Patience
+from shared.errors import BadName, LongProductName, NotFound, Offline, ProviderUnavailable
 from shared.models import Level, Product, TileMonth, shown
-from shared.ports import Download
+from shared.ports import Deletion, Download, Retrieval, Unsupported
 from shared.settings import Copernicus
 
 _log = logging.getLogger("icewatch")
-_TIMEOUT = httpx.Timeout(60, connect=15)  # seconds; reading: without a single byte
-_MOST_PAGE = 64 * 1024 * 1024  # bytes
 _MOST_REDIRECTS = 5
-_LOOPBACK: Mapping[str, None] = {"all://127.0.0.1": None, "all://localhost": None}  # never through a proxy
-
-# What an answer means. 401 has been answered with a fresh token once before it comes here.
-_RULES: Mapping[int, tuple[type[IceWatchError], str]] = {
-    401: (ProviderUnavailable, "it refuses the token, a fresh one too"),
-    403: (AccessDenied, "the account lacks the permission, or its quota is used up"),
-    404: (NotFound, "it is not there (any more): deleted, or replaced by a reprocessing"),
-    422: (ProviderUnavailable, "it cannot process the request, which may reach beyond its paging limit"),
-    429: (ProviderUnavailable, "it limits the number of connections or requests"),
-}
-_ANY_OTHER = (ProviderUnavailable, "expected 200")
+_PATIENCE = Patience()
 
 
 class Cdse:
     """Catalogue of the Copernicus Data Space Ecosystem; safe to use from several threads."""
 
-    def __init__(self, copernicus: Copernicus, *, transport: httpx.BaseTransport | None = None) -> None:
-        """``transport`` replaces the network in tests."""
-        self._catalogue = f"{copernicus.catalogue_url}/Products"
+    def __init__(
+        self,
+        copernicus: Copernicus,
+        *,
+        sessions: SessionStore | None = None,
+        patience: Patience = _PATIENCE,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """``sessions`` is where the login is shared with other instances; ``transport`` replaces the network."""
+        self._catalogue = copernicus.catalogue_url
         self._downloads = f"{copernicus.download_url}/Products"
-        mounts = dict(_LOOPBACK) if transport is None else None
-        self._client = httpx.Client(timeout=_TIMEOUT, transport=transport, mounts=mounts)
-        self._login = Login(self._client, copernicus)
+        self._connection = Connection(patience=patience, transport=transport)
+        self._login = Login(self._connection.client, copernicus, sessions=sessions or OwnSession())
 
     def close(self) -> None:
         """Give the connections back."""
-        self._client.close()
+        self._connection.close()
 
-    def search(self, month: TileMonth) -> Iterator[Product]:
-        """All L1C products of the tile sensed in ``month``, in sensing order, over all pages, each once.
+    def search(
+        self,
+        month: TileMonth,
+        *,
+        level: Level = Level.L1C,
+        modified_since: datetime | None = None,
+        unsupported: Callable[[Unsupported], None] | None = None,
+    ) -> Iterator[Product]:
+        """All products of the tile sensed in ``month``, in sensing order, over all pages, each once.
 
-        An entry that does not parse, or is of another tile or level, is logged and left out. Raises
-        ProviderUnavailable where the catalogue does not answer as it should or its pages go round in circles.
+        Nothing comes before the listing is complete. An entry that does not parse, or is of another tile or level, is
+        logged and left out. Raises ProviderUnavailable where the catalogue does not answer as it should, or changes
+        all the time.
         """
-        url: httpx.URL | None = httpx.URL(self._catalogue, params=query(month))
-        seen: set[str] = set()
-        while url is not None:
-            page = self._page(url, month)
-            fresh = {_identifier(entry): entry for entry in page.entries if _identifier(entry) not in seen}
-            if page.next_link is not None and not fresh:
-                raise ProviderUnavailable(f"The catalogue's pages for {month} go on without anything new.")
-            seen |= fresh.keys()
-            for entry in fresh.values():
-                if (product := _wanted(entry, month)) is not None:
-                    yield product
-            url = self._next(url, page, month)
+        listing = Listing(
+            self._connection,
+            f"{self._catalogue}/Products",
+            lambda w: products_query(month.tile, level, w.start, w.end, modified_since=modified_since),
+            f"the search for {month}",
+        )
+        entries = listing.entries(Window(month.start, month.end))
+        found = [p for entry in entries if (p := _wanted(entry, month, level, unsupported)) is not None]
+        yield from _each_name_once(found)
+
+    def deleted(self, month: TileMonth) -> Iterator[Deletion]:
+        """Products of the tile sensed in ``month`` that were deleted, with the provider's cause.
+
+        Raises ProviderUnavailable as ``search`` does.
+        """
+        listing = Listing(
+            self._connection,
+            f"{self._catalogue}/DeletedProducts",
+            lambda w: deleted_query(month.tile, w.start, w.end),
+            f"the deleted products of {month}",
+        )
+        for entry in listing.entries(Window(month.start, month.end)):
+            try:
+                yield deletion_of(entry)
+            except ValidationError as fault:
+                _left_out(month, fault)
+
+    def entry(self, product_id: str) -> Product | None:
+        """The entry of one product as it is now, None where the catalogue has none (any more).
+
+        Raises ProviderUnavailable where the answer is none, or is not of a product.
+        """
+        url = httpx.URL(f"{self._catalogue}/Products({_checked(product_id)})", params={"$expand": "Attributes"})
+        what = f"the entry of {product_id}"
+        try:
+            return product_of(json.loads(self._connection.read(url, what)))
+        except NotFound:
+            return None
+        except (BadName, ValueError) as cause:
+            raise ProviderUnavailable(f"Copernicus answers {what} with no product: {shown(cause)}.") from cause
+
+    def retrieve(self, product_id: str) -> Retrieval:  # noqa: ARG002 - the port names it
+        """Nothing can be ordered here: an offline product is looked at again later."""
+        return Retrieval.UNSUPPORTED
 
     @contextmanager
     def download(self, product_id: str) -> Iterator[Download]:
         """Open the zip of a product.
 
-        Raises NotFound where the provider no longer has it, AccessDenied where the account may not have it,
-        BadSetting where the login is refused, ProviderUnavailable for all that may pass; the chunks raise
-        ProviderUnavailable where the connection breaks off or ends before the announced length.
+        Raises what `shared.adapters.provider_answers.RULES` says of each answer, Offline of a product that is in the
+        archive, BadSetting where the login is
+        refused; the chunks raise ProviderUnavailable where the connection breaks off, crawls or ends before the
+        announced length.
         """
-        if not re.fullmatch(PRODUCT_ID, product_id):
-            raise BadName(f"'{shown(product_id)}' is no product identifier of the Copernicus Data Space Ecosystem.")
-        what = f"the download of {product_id}"
+        what = f"the download of {_checked(product_id)}"
         response = self._authorized(httpx.URL(f"{self._downloads}({product_id})/$value"), what)
         try:
-            _check(response, what)
-            size = _announced(response)
-            yield Download(size, _chunks(response, size, what))
+            if response.status_code == httpx.codes.NOT_FOUND:
+                self._raise_if_offline(product_id)
+            check(response, what)
+            yield Download(size_of(response), self._connection.chunks(response, what))
         finally:
             response.close()
 
-    def _page(self, url: httpx.URL, month: TileMonth) -> Page:
-        what = f"the search for {month}"
-        response = self._send(url, {}, what)
-        try:
-            _check(response, what)
-            return Page.parse(_body(response, what))
-        finally:
-            response.close()
-
-    def _next(self, url: httpx.URL, page: Page, month: TileMonth) -> httpx.URL | None:
-        """The address of the page after ``page``; a link to anywhere but the catalogue is refused."""
-        if page.next_link is None:
-            return None
-        link = _joined(url, page.next_link)
-        if link is None or _origin(link) != _origin(httpx.URL(self._catalogue)):
-            raise ProviderUnavailable(
-                f"The catalogue's next page for {month} is '{shown(page.next_link)}', outside the catalogue."
-            )
-        return link
+    def _raise_if_offline(self, product_id: str) -> None:
+        """The download service does not tell a product in the archive from one that is gone; the catalogue does."""
+        entry = self.entry(product_id)
+        if entry is not None and not entry.online:
+            raise Offline(f"Copernicus has {entry.name} in its long-term archive.")
 
     def _authorized(self, url: httpx.URL, what: str) -> httpx.Response:
         """The answer to ``url``, asked again once with a fresh token where the first is refused."""
@@ -122,15 +155,15 @@ class Cdse:
 
     def _following(self, url: httpx.URL, token: str, what: str) -> httpx.Response:
         """The answer after redirects; the token goes to the download host and to no other."""
-        trusted = _origin(httpx.URL(self._downloads))
+        trusted = origin(httpx.URL(self._downloads))
         for _ in range(_MOST_REDIRECTS + 1):
-            headers = {"Authorization": f"Bearer {token}"} if _origin(url) == trusted else {}
-            response = self._send(url, headers, what)
+            headers = {"Authorization": f"Bearer {token}"} if origin(url) == trusted else {}
+            response = self._connection.send(url, headers, what)
             if not response.has_redirect_location:
                 return response
             response.close()
             location = response.headers["Location"]
-            target = _joined(url, location)
+            target = joined(url, location)
             if target is None or not target.host or target.scheme not in {"https", url.scheme}:
                 raise ProviderUnavailable(
                     f"Copernicus sends {what} on to '{shown(location)}', which is no safe address."
@@ -138,75 +171,57 @@ class Cdse:
             url = target
         raise ProviderUnavailable(f"Copernicus sends {what} on more than {_MOST_REDIRECTS} times.")
 
-    def _send(self, url: httpx.URL, headers: Mapping[str, str], what: str) -> httpx.Response:
-        # A zip must arrive as it is: no compression on the way, so that the length can be checked.
-        request = self._client.build_request("GET", url, headers={"Accept-Encoding": "identity", **headers})
-        try:
-            return self._client.send(request, stream=True)
-        except (httpx.HTTPError, httpx.InvalidURL) as cause:  # the latter: an unreadable redirect
-            raise ProviderUnavailable(f"Copernicus does not answer {what}: {type(cause).__name__}.") from cause
+
+def _checked(product_id: str) -> str:
+    if not re.fullmatch(PRODUCT_ID, product_id):
+        raise BadName(f"'{shown(product_id)}' is no product identifier of the Copernicus Data Space Ecosystem.")
+    return product_id
 
 
-def _check(response: httpx.Response, what: str) -> None:
-    """Raise what ``_RULES`` says about any answer but 200."""
-    if response.status_code == httpx.codes.OK:
-        return
-    kind, meaning = _RULES.get(response.status_code, _ANY_OTHER)
-    raise kind(f"Copernicus answers {what} with {response.status_code}: {meaning}.")
-
-
-def _announced(response: httpx.Response) -> int | None:
-    text = response.headers.get("Content-Length", "")
-    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
-
-
-def _chunks(response: httpx.Response, size: int | None, what: str) -> Iterator[bytes]:
-    received = 0
-    announced = "an unknown number of" if size is None else str(size)
-    try:
-        for chunk in response.iter_raw():
-            received += len(chunk)
-            yield chunk
-    except httpx.HTTPError as cause:
-        raise ProviderUnavailable(
-            f"Copernicus broke off {what} after {received} of {announced} bytes: {type(cause).__name__}."
-        ) from cause
-    if size is not None and received != size:
-        raise ProviderUnavailable(f"Copernicus ended {what} after {received} of {size} bytes.")
-
-
-def _body(response: httpx.Response, what: str) -> bytes:
-    body = bytearray()
-    for chunk in _chunks(response, _announced(response), what):
-        body += chunk
-        if len(body) > _MOST_PAGE:
-            raise ProviderUnavailable(f"Copernicus answers {what} with more than {_MOST_PAGE} bytes.")
-    return bytes(body)
-
-
-def _identifier(entry: Any) -> str:
-    return str(entry.get("Id")) if isinstance(entry, dict) else str(entry)
-
-
-def _wanted(entry: Any, month: TileMonth) -> Product | None:
-    """The product of ``entry``; None, with a log line, where it does not parse or was not asked for."""
+def _wanted(
+    entry: Any, month: TileMonth, level: Level, unsupported: Callable[[Unsupported], None] | None
+) -> Product | None:
+    """The product of ``entry``; None, with a log line or a call, where it does not parse or was not asked for."""
     try:
         product = product_of(entry)
-    except (BadName, ValidationError) as fault:
-        _log.warning("A catalogue entry for %s is left out: %s", month, shown(fault, 300))
+    except LongProductName as fault:
+        _report_long(entry, month, fault, unsupported)
         return None
-    if product.name.tile != month.tile or product.name.level is not Level.L1C:
-        _log.warning("A catalogue entry for %s is left out: %s was not asked for.", month, product.name)
+    except (BadName, ValidationError) as fault:
+        _left_out(month, fault)
+        return None
+    if product.name.tile != month.tile or product.name.level is not level:
+        _left_out(month, f"{product.name} was not asked for.")
         return None
     return product
 
 
-def _joined(base: httpx.URL, link: str) -> httpx.URL | None:
+def _report_long(
+    entry: Any, month: TileMonth, fault: LongProductName, unsupported: Callable[[Unsupported], None] | None
+) -> None:
     try:
-        return base.join(link)
-    except (httpx.InvalidURL, ValueError):
-        return None
+        found = unsupported_of(entry, str(fault))
+    except ValidationError as broken:
+        _left_out(month, broken)
+        return
+    if unsupported is None:
+        _left_out(month, fault)
+    else:
+        unsupported(found)
 
 
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return (url.scheme, url.host, url.port)
+def _left_out(month: TileMonth, fault: object) -> None:
+    _log.warning("A catalogue entry for %s is left out: %s", month, shown(fault, 300))
+
+
+def _each_name_once(products: list[Product]) -> Iterator[Product]:
+    """The catalogue may list one name under two identifiers: the one that is online, then the newest, is taken.
+
+    The catalogue leaves open how those sensed at the same instant are ordered; here it is by name.
+    """
+    best: dict[str, Product] = {}
+    for product in products:
+        known = best.setdefault(str(product.name), product)
+        if (product.online, product.published, product.id) > (known.online, known.published, known.id):
+            best[str(product.name)] = product
+    return iter(sorted(best.values(), key=lambda product: (product.name.sensing, str(product.name))))

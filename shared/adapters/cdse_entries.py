@@ -7,12 +7,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shared.errors import ProviderUnavailable
+from shared.errors import BadMessage, ProviderUnavailable
 from shared.messages import ChecksumText
-from shared.models import Checksum, Product, ProductName, TileMonth, shown
+from shared.models import Checksum, Level, Product, ProductName, Tile, shown
+from shared.ports import Deletion, Unsupported
 
 PRODUCT_ID = r"^[A-Za-z0-9-]{1,100}$"
 _PER_PAGE = 1000  # the most the catalogue gives
+_MOST_PUSH = 1024 * 1024  # bytes
+_PRODUCT_TYPES = {Level.L1C: "S2MSI1C", Level.L2A: "S2MSI2A"}
 
 
 class Page(BaseModel):
@@ -20,6 +23,7 @@ class Page(BaseModel):
 
     entries: list[Any] = Field(alias="value")
     next_link: str | None = Field(alias="@odata.nextLink", default=None, max_length=10_000)
+    count: int | None = Field(alias="@odata.count", default=None, ge=0)  # of all entries, over all pages
 
     @classmethod
     def parse(cls, body: bytes) -> Page:
@@ -45,24 +49,85 @@ class _Entry(BaseModel):
     name: str = Field(alias="Name", max_length=200)
     size: int = Field(alias="ContentLength", ge=0, default=0)
     published: datetime = Field(alias="PublicationDate")
+    modified: datetime | None = Field(alias="ModificationDate", default=None)
     online: bool = Field(alias="Online", default=True)
     checksums: list[Any] = Field(alias="Checksum", default=[])
     attributes: list[_Attribute] = Field(alias="Attributes", default=[])
 
 
+class _LongEntry(BaseModel):
+    """What is used of a product in the long format of before 2016-12-06."""
+
+    class Dates(BaseModel):
+        start: datetime = Field(alias="Start")
+
+    id: str = Field(alias="Id", pattern=PRODUCT_ID)
+    name: str = Field(alias="Name", max_length=200)
+    dates: Dates | None = Field(alias="ContentDate", default=None)
+
+
+class _DeletedEntry(BaseModel):
+    id: str = Field(alias="Id", pattern=PRODUCT_ID)
+    name: str = Field(alias="Name", max_length=200)
+    at: datetime = Field(alias="DeletionDate")
+    cause: str = Field(alias="DeletionCause", default="")
+
+
+class _Notification(BaseModel):
+    event: str = Field(alias="SubscriptionEvent", max_length=100)
+    entry: dict[str, Any] = Field(alias="value")
+
+
 def product_of(entry: Any) -> Product:
     """The product that a catalogue entry describes; raise ValueError or BadName where it does not parse."""
     parsed = _Entry.model_validate(entry)
-    published = parsed.published if parsed.published.tzinfo else parsed.published.replace(tzinfo=UTC)
     return Product(
         id=parsed.id,
         name=ProductName.parse(parsed.name),
         size=parsed.size,
         checksums=tuple(digest for text in parsed.checksums if (digest := _checksum(text))),
-        published=published.astimezone(UTC),
+        published=_utc(parsed.published),
         online=parsed.online,
         cloud_cover=_cloud_cover(parsed.attributes),
+        modified=None if parsed.modified is None else _utc(parsed.modified),
     )
+
+
+def unsupported_of(entry: Any, reason: str) -> Unsupported:
+    """The entry of a product in the long format; raise ValueError where it does not parse."""
+    parsed = _LongEntry.model_validate(entry)
+    sensing = None if parsed.dates is None else _utc(parsed.dates.start)
+    return Unsupported(parsed.id, parsed.name.removesuffix(".SAFE"), sensing, reason)
+
+
+def deletion_of(entry: Any) -> Deletion:
+    """The deletion that an entry of DeletedProducts describes; raise ValueError where it does not parse."""
+    parsed = _DeletedEntry.model_validate(entry)
+    cause = shown(parsed.cause) or "no cause given"
+    return Deletion(parsed.id, parsed.name.removesuffix(".SAFE"), _utc(parsed.at), cause)
+
+
+def parse_push(body: bytes) -> Product:
+    """The product that a push notification of a subscription announces.
+
+    Raises BadMessage where the body is no such notification, BadName or LongProductName where the product's name is
+    none IceWatch accepts. Source: Copernicus Data Space Ecosystem documentation, "Subscriptions".
+    """
+    if len(body) > _MOST_PUSH:
+        raise BadMessage(f"The notification is {len(body)} bytes long; at most {_MOST_PUSH} are accepted.")
+    try:
+        parsed = _Notification.model_validate_json(body)
+        if parsed.event not in {"created", "modified"}:
+            raise BadMessage(f"The notification is of '{shown(parsed.event)}'; expected created or modified.")
+        return product_of(parsed.entry)
+    except ValidationError as cause:
+        fault = cause.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in fault["loc"]) or "the whole body"
+        raise BadMessage(f"The notification does not parse at {shown(place)}: {shown(fault['msg'])}.") from cause
+
+
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _checksum(entry: Any) -> Checksum | None:
@@ -82,21 +147,37 @@ def _cloud_cover(attributes: list[_Attribute]) -> float | None:
     return None
 
 
-def query(month: TileMonth) -> dict[str, str]:
-    """The query of a search for all L1C products of one tile sensed in one month, oldest first."""
-    conditions = (
+def products_query(
+    tile: Tile, level: Level, start: datetime, end: datetime, *, modified_since: datetime | None
+) -> dict[str, str]:
+    """The query for all products of one tile and level sensed from ``start`` until before ``end``, oldest first."""
+    conditions = [
         "Collection/Name eq 'SENTINEL-2'",
-        _attribute_is("productType", "S2MSI1C"),
-        _attribute_is("tileId", month.tile.name),
-        f"ContentDate/Start ge {_instant(month.start)}",
-        f"ContentDate/Start lt {_instant(month.end)}",
-    )
+        _attribute_is("productType", _PRODUCT_TYPES[level]),
+        _attribute_is("tileId", tile.name),
+        *_sensed(start, end),
+    ]
+    if modified_since is not None:
+        conditions.append(f"ModificationDate gt {_instant(modified_since)}")
+    return _asked(conditions) | {"$expand": "Attributes"}
+
+
+def deleted_query(tile: Tile, start: datetime, end: datetime) -> dict[str, str]:
+    """The query for all deleted products of one tile sensed from ``start`` until before ``end``."""
+    return _asked(["Collection/Name eq 'SENTINEL-2'", f"contains(Name,'_T{tile}_')", *_sensed(start, end)])
+
+
+def _asked(conditions: list[str]) -> dict[str, str]:
     return {
         "$filter": " and ".join(conditions),
         "$orderby": "ContentDate/Start asc",
         "$top": str(_PER_PAGE),
-        "$expand": "Attributes",
+        "$count": "True",
     }
+
+
+def _sensed(start: datetime, end: datetime) -> list[str]:
+    return [f"ContentDate/Start ge {_instant(start)}", f"ContentDate/Start lt {_instant(end)}"]
 
 
 def _attribute_is(name: str, value: str) -> str:
@@ -105,4 +186,5 @@ def _attribute_is(name: str, value: str) -> str:
 
 
 def _instant(at: datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%S}.000Z"
+    """``at`` with milliseconds, which the catalogue keeps, rounded down."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"

@@ -25,8 +25,9 @@ Row = Mapping[str, Any]
 _MOST_TEXT = 16_000  # characters; a column holds 64 KiB of UTF-16, in which one character takes up to 4 bytes
 _MOST_KEY = 500  # characters; a key holds 1 KiB of UTF-16
 _KEYS = ("PartitionKey", "RowKey")
-_TEXTS = ("reason", "id", "checksum", "baseline", "l2a", "processor", "results", "error")
+_TEXTS = ("reason", "id", "checksum", "baseline", "l2a", "processor", "results", "error", "successor", "note")
 _REALS = ("usable_percent", "albedo_mean", "albedo_sd")
+_COUNTS = ("waiting", "missing", "unfinished", "failed")  # of a tile-month
 _NOT_IN_A_KEY = re.compile(r"[%/\\#?\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # Azure refuses these; % marks the replaced
 
 
@@ -111,16 +112,24 @@ def unknown(row: Row) -> dict[str, Any]:
 
 def row_of_month(record: MonthRecord) -> dict[str, Any]:
     """The row that holds a tile-month."""
-    keys = {"PartitionKey": record.month.tile.name, "RowKey": record.month.key}
-    return {**keys, "searched": record.searched, "found": record.found, "closed": record.closed}
+    row: dict[str, Any] = {"PartitionKey": record.month.tile.name, "RowKey": record.month.key}
+    row |= {"searched": record.searched, "closed": record.closed}
+    row |= {name: getattr(record, name) for name in ("found", *_COUNTS)}
+    return row if record.checked is None else row | {"checked": record.checked}
 
 
 def month_of(row: Row) -> MonthRecord:
     """The tile-month that ``row`` holds; raise BadRecord where it does not parse."""
     partition, key = str(row["PartitionKey"]), str(row["RowKey"])
     try:
-        month = TileMonth.parse(partition, key)
-        return MonthRecord(month, _instant(row["searched"]), _whole(row["found"]), bool(row["closed"]))
+        return MonthRecord(
+            month=TileMonth.parse(partition, key),
+            searched=_instant(row["searched"]),
+            found=_whole(row["found"]),
+            closed=bool(row["closed"]),
+            checked=_instant(row["checked"]) if "checked" in row else None,
+            **{name: _whole(row.get(name, 0)) for name in _COUNTS},
+        )
     except (KeyError, ValueError, TypeError, BadName) as cause:
         raise BadRecord(f"The ledger row {shown(partition)}/{shown(key)} does not parse: {shown(cause)}.") from cause
 

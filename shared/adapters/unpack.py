@@ -10,25 +10,19 @@ from __future__ import annotations
 import errno
 import re
 import shutil
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO
 
-from shared.archive import Member, members
+from shared.archive import Member, damage_named, members, open_zip
 from shared.errors import BadProduct, TransientError
 from shared.models import ProductName, shown
 from shared.safe import l1c_files
 
 _CHUNK = 1024 * 1024
-_DIRECTORY_LIMIT = 16 * 1024 * 1024  # bytes; zipfile reads the directory in one piece, and real ones have 40 kB
 _DEVICE = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\..*)?", re.IGNORECASE)
-_ZIP_START = b"PK\x03\x04"
-_DAMAGE = (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError, ValueError, struct.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +57,7 @@ def unpack(
     limits = limits or Limits()
     into.mkdir(parents=True, exist_ok=True)
     folder = into / product.safe
-    with _opened(archive, product) as opened:
+    with open_zip(archive, product) as opened:
         found = members(opened.infolist(), product)
         l1c_files((member.path for member in found), str(product))
         _refuse_ambiguous(found, product)
@@ -71,7 +65,11 @@ def unpack(
         folder.mkdir()
         try:
             for member in found:
-                with _damage_named(product, member.path), opened.open(member.entry) as source:
+                with (
+                    _room_named(product, member.path),
+                    damage_named(product, member.path),
+                    opened.open(member.entry) as source,
+                ):
                     _copy(source, folder / member.path, member, product, checkpoint)
             _restore_folders(folder, found)
         except BaseException:
@@ -80,42 +78,10 @@ def unpack(
     return folder
 
 
-class _Bounded:
-    """Passes reads on, unless one asks for more than any honest zip's directory needs."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.seek, self.tell = file.seek, file.tell
-
-    def read(self, size: int = -1) -> bytes:
-        if size > _DIRECTORY_LIMIT:
-            raise zipfile.BadZipFile(f"its directory is {size} bytes long, at most {_DIRECTORY_LIMIT} are accepted")
-        return self._file.read(size)
-
-    def seekable(self) -> bool:
-        return True
-
-
 @contextmanager
-def _opened(archive: BinaryIO, product: ProductName) -> Iterator[zipfile.ZipFile]:
-    archive.seek(0)
-    start = archive.read(len(_ZIP_START))
-    size = archive.seek(0, 2)
-    try:
-        opened = zipfile.ZipFile(cast("IO[bytes]", _Bounded(archive)))
-    except _DAMAGE as cause:
-        what = "a zip that is cut short or damaged" if start == _ZIP_START else "no zip file"
-        raise BadProduct(f"The {size} bytes staged for {product} are {what}: {shown(cause)}.") from cause
-    with opened:
-        yield opened
-
-
-@contextmanager
-def _damage_named(product: ProductName, path: str) -> Iterator[None]:
+def _room_named(product: ProductName, path: str) -> Iterator[None]:
     try:
         yield
-    except _DAMAGE as cause:
-        raise BadProduct(f"{product} is damaged at {shown(path)}: {shown(cause) or 'it ends early'}.") from cause
     except OSError as cause:
         if cause.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise TransientError(f"The disk was full while unpacking {shown(path)} of {product}.") from cause

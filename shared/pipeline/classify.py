@@ -30,14 +30,15 @@ def classify(
     ledger: Ledger,
     load_classifier: Callable[[], Classifier],
     tools: Tools,
-    options: Options,
+    options: Callable[[], Options],
     clock: Clock,
     again: bool = False,
 ) -> Record | None:
     """Classify ``product``, an L2A product whose folder lies complete in the store.
 
-    ``again`` asks for it although it is classified, rejected or superseded already: another model, other options,
-    late files.
+    ``load_classifier`` and ``options`` are called only where there is something to do; what they refuse becomes the
+    product's reason. ``again`` asks for it although it is classified, rejected or superseded already: another model,
+    other options, late files.
     """
     record = _entered(product, ledger, clock)
     if record.state in _DONE and not again:
@@ -49,7 +50,7 @@ def classify(
             product,
             load_classifier(),
             tools=tools,
-            options=options,
+            options=options(),
             emit=results.emit,
             clock=clock,
             processor=record.processor,

@@ -1,53 +1,32 @@
 """discover: catalogue minus ledger is what is new.
 
-Contract: returns one message per product to stage. A catalogue or ledger that is unreachable raises, and
-the queue tries again. Run twice, it returns nothing the second time, except where ``again`` says that an
-earlier run may have died between writing the ledger and sending its messages.
+Contract: returns one message per product to stage. A catalogue or ledger that is unreachable raises, and the queue
+tries again. Run twice, it returns nothing the second time, except where ``again`` says that an earlier run may have
+died between writing the ledger and sending its messages.
+
+Which products are wanted is decided in `discover_choice`. A product whose newer version is wanted becomes SKIPPED,
+unless it is in work or has results: these stay until the newer ones are published (watch looks after that too).
 """
 
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.messages import ProductMessage, TileMonthMessage
-from shared.models import Product, State
+from shared.models import Level, Product, ProductName, State, TileMonth
+from shared.pipeline.discover_choice import Entry, Rules, decide, month_of, published
 from shared.pipeline.outcome import superseded
-from shared.ports import Catalogue, Clock, Ledger
+from shared.ports import Catalogue, Clock, Deletion, Ledger, Retrieval, Unsupported
 from shared.records import MonthRecord, Record
 
 LATE_ARRIVALS = timedelta(days=30)  # a month searched this long after its end is closed for backfill
+RETRIEVE_AGAIN = timedelta(days=7)  # a product asked for comes within a day or two, and stays some days
+MOST_RETURNS = 10  # times a product may come back from the archive without being handed out
+_HAS_RESULTS = {State.STAGED, State.CORRECTED, State.CLASSIFIED}  # or will have, and nothing else is there yet
 _log = logging.getLogger("icewatch")
-_IN_WORK = {State.STAGED, State.CORRECTED, State.CLASSIFIED}
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What to process of a search result, and what a newer baseline replaces."""
-
-    wanted: tuple[Product, ...]  # in sensing order; both halves of a split granule
-    replaced: tuple[tuple[Product, Product], ...]  # older product, the newest of the same acquisition
-
-
-def choose(products: Iterable[Product]) -> Chosen:
-    """Keep the newest processing baseline of each acquisition, with all its granules.
-
-    Products that differ in the discriminator only are the halves of a granule split at a datastrip edge.
-    """
-    acquisitions: dict[object, dict[str, Product]] = defaultdict(dict)
-    for product in products:
-        acquisitions[product.name.acquisition].setdefault(str(product.name), product)
-    wanted: list[Product] = []
-    replaced: list[tuple[Product, Product]] = []
-    for alternatives in acquisitions.values():
-        newest = max(product.name.baseline for product in alternatives.values())
-        kept = [product for product in alternatives.values() if product.name.baseline == newest]
-        wanted += kept
-        replaced += [(product, kept[0]) for product in alternatives.values() if product.name.baseline != newest]
-    return Chosen(tuple(sorted(wanted, key=lambda p: (p.name.sensing, str(p.name)))), tuple(replaced))
 
 
 def discover(
@@ -56,64 +35,222 @@ def discover(
     catalogue: Catalogue,
     ledger: Ledger,
     clock: Clock,
-    scene_cloud_limit: float = 100.0,
+    rules: Rules | None = None,
     again: bool = False,
 ) -> list[ProductMessage]:
     """Search one tile-month, write what is found into the ledger and return what is to be staged.
 
     Args:
-        message: the tile-month.
+        message: the tile-month, and since when only changes matter.
         catalogue: the provider.
         ledger: read before written.
         clock: the present, UTC.
-        scene_cloud_limit: percent by the catalogue; cloudier scenes become SKIPPED.
+        rules: what the watchlist says about the tile; None: everything is wanted.
         again: the message was delivered before: also return what is still only DISCOVERED.
     """
-    month = message.value()
-    chosen = choose(catalogue.search(month))
-    now = clock()
-    new = [
-        product
-        for product in chosen.wanted
-        if _enter(product, ledger, now, scene_cloud_limit) or (again and _waits(product, ledger))
-    ]
-    for older, newer in chosen.replaced:
-        _replace(older, newer, ledger, now)
-    found = len(chosen.wanted) + len(chosen.replaced)
-    ledger.save_month(MonthRecord(month, now, found, closed=now >= month.end + LATE_ARRIVALS))
-    _log.info("discover: %s has %d products in the catalogue, %d to stage", month, found, len(new))
-    return [ProductMessage.of(product, backfill=message.backfill) for product in new]
+    rules, month = rules or Rules(), message.value()
+    search = _Search(catalogue, ledger, clock(), month, since=None if again else message.since)
+    search.run(rules)
+    to_stage = search.found(rules, again=again)
+    search.remember()
+    _log.info("discover: %s has %d products in the catalogue, %d to stage", month, len(search.listed), len(to_stage))
+    return [ProductMessage.of(product, backfill=message.backfill) for product in to_stage]
 
 
-def _enter(product: Product, ledger: Ledger, now: datetime, cloud_limit: float) -> bool:
-    """Write ``product`` into the ledger; True where it is new there (or no longer offline) and to be staged."""
-    record = _record(product, now, cloud_limit)
-    if ledger.add(record):
-        return record.state is State.DISCOVERED
-    known = ledger.get(record.partition, record.name)
-    if known is None or known.state is not State.OFFLINE or record.state is not State.DISCOVERED:
-        return False
-    ledger.update(record.partition, record.name, lambda _: record)
-    return True
+@dataclass(slots=True)
+class _Search:
+    """One search of one tile-month and what becomes of it."""
+
+    catalogue: Catalogue
+    ledger: Ledger
+    now: datetime
+    month: TileMonth
+    since: datetime | None  # None: everything is listed
+    listed: list[Product] = field(default_factory=list)
+    known: dict[str, Record] = field(default_factory=dict)  # the ledger's rows of the month, kept up to date
+    _names_before: frozenset[str] = frozenset()
+    _unsupported: list[Unsupported] = field(default_factory=list)
+    _over_quota: bool = False
+
+    def run(self, rules: Rules) -> None:
+        """Ask the catalogue, then the ledger, so that no row is older than the list."""
+        for level in (Level.L1C, Level.L2A) if rules.official else (Level.L1C,):
+            self.listed += self.catalogue.search(
+                self.month, level=level, modified_since=self.since, unsupported=self._unsupported.append
+            )
+        deletions = list(self.catalogue.deleted(self.month))
+        self.known = _rows_of(self.month, self.ledger)
+        self._names_before = frozenset(self.known)
+        listed_ids = {product.id for product in self.listed}
+        for deletion in deletions:
+            if deletion.id not in listed_ids:
+                self._delete(deletion)
+
+    def found(self, rules: Rules, *, again: bool) -> list[Product]:
+        """Write what was found into the ledger; the products to stage, in sensing order."""
+        decided = decide(self.listed, self.known, rules, self.now)
+        to_stage = [entry.product for entry in decided.entries if self._enter(entry, again=again)]
+        for older, newer in decided.replaced:
+            self._replace(self.known[older], newer)
+        for unsupported in self._unsupported:
+            self._refuse(unsupported)
+        if self.since is None:
+            self._miss({Level.L1C, Level.L2A} if rules.official else {Level.L1C})
+        return to_stage
+
+    def remember(self) -> None:
+        """Write down that the month was searched, last of all."""
+        before = self.ledger.month(self.month)
+        names = {str(product.name) for product in self.listed} | {long.name for long in self._unsupported}
+        count, closed = len(names), self.now >= self.month.end + LATE_ARRIVALS
+        if self.since is not None and before is not None:
+            count, closed = before.found + len(names - self._names_before), before.closed
+        waiting = sum(record.state is State.OFFLINE for record in self.known.values())
+        fresh = before or MonthRecord(self.month, self.now, count, closed)
+        self.ledger.save_month(replace(fresh, searched=self.now, found=count, closed=closed, waiting=waiting))
+
+    def _update(self, record: Record, change: Callable[[Record], Record]) -> bool:
+        """Replace ``record`` by ``change(record)``; False where nothing changes or another writer moved it on."""
+        new = change(record)
+        if new == record:
+            return False
+        wrote = self.ledger.update(
+            record.partition, record.name, lambda old: change(old) if old.state is record.state else old
+        )
+        self.known[record.name] = wrote
+        return wrote.state is new.state
+
+    def _enter(self, entry: Entry, *, again: bool) -> bool:
+        """Write ``entry`` into the ledger; True where it is to be staged now."""
+        name = str(entry.product.name)
+        record = self.known.get(name)
+        if record is None:
+            record = _record(entry, self.now)
+            if self.ledger.add(record):
+                self.known[name] = record
+                self._retrieve(entry)
+                return record.state is State.DISCOVERED
+            record = self.ledger.get(record.partition, name) or record
+            self.known[name] = record
+        if entry.successor:
+            self._replace(record, entry.successor)
+            return False
+        if _begins_anew(record, entry):
+            return self._return(record, entry)
+        self._retrieve(entry)
+        return again and record.state is State.DISCOVERED and entry.state is State.DISCOVERED
+
+    def _return(self, record: Record, entry: Entry) -> bool:
+        """Put a product that waited, was skipped or had another identifier to where the catalogue has it now."""
+        fresh, waited = _record(entry, self.now), record.state is State.OFFLINE
+        returns = record.attempts.get("discover", 0) + 1
+        if waited and entry.state is State.DISCOVERED and returns > MOST_RETURNS:
+            reason = f"Listed as online {MOST_RETURNS} times, and never handed out; 'retry' asks for it again."
+            self._update(record, lambda old: old.advanced(State.FAILED, step="discover", at=self.now, reason=reason))
+            return False
+
+        def returned(old: Record) -> Record:
+            times = {kind: at for kind, at in {**old.times, **fresh.times}.items() if kind != "deleted"}
+            attempts = {**old.attempts, "discover": returns} if waited else {}
+            return replace(fresh, times=times, seconds=old.seconds, attempts=attempts)
+
+        return self._update(record, returned) and entry.state is State.DISCOVERED
+
+    def _retrieve(self, entry: Entry) -> None:
+        """Ask once for a product in the archive; again only after a week, or where the quota was used up."""
+        record = self.known[str(entry.product.name)]
+        archived = record.state is State.OFFLINE and entry.state is State.OFFLINE and not entry.product.online
+        if not archived or self._over_quota:
+            return
+        asked = record.times.get("retrieve")
+        if asked is not None and self.now - asked < RETRIEVE_AGAIN:
+            return
+        answer = self.catalogue.retrieve(entry.product.id)
+        self._over_quota = answer is Retrieval.OVER_QUOTA
+        times = {} if self._over_quota else {"retrieve": self.now}
+        reason = _WORDS[answer].format(self.now)
+        self._update(record, lambda old: replace(old, reason=reason, times={**old.times, **times}))
+
+    def _replace(self, record: Record, newer: str) -> None:
+        """Mark ``record`` as superseded, unless it is in work or its results are still the only ones."""
+        if record.state is State.SKIPPED and record.successor == newer:
+            return
+        if record.state in _HAS_RESULTS and not published(newer, self.known):
+            self._update(record, lambda old: replace(old, successor=newer))
+        else:
+            self._update(record, lambda old: superseded(old, newer))
+
+    def _delete(self, deletion: Deletion) -> None:
+        """Note that the provider deleted a product; one that was not fetched yet never will be."""
+        record = next((record for record in self.known.values() if record.id == deletion.id), None)
+        if record is None or "deleted" in record.times:
+            return
+        note = f"Deleted by the provider on {deletion.at:%Y-%m-%d}: {deletion.cause or 'no cause is given'}."
+        never = record.state in {State.DISCOVERED, State.OFFLINE}
+
+        def deleted(old: Record) -> Record:
+            times = {**old.times, "deleted": deletion.at}
+            if never:
+                return replace(old, state=State.SKIPPED, reason=note, error="", times=times)
+            return replace(old, note=note, times=times)
+
+        self._update(record, deleted)
+
+    def _refuse(self, long: Unsupported) -> None:
+        """Enter a product in the format used before 2016-12-06 with the reason why it is not processed."""
+        if long.name in self.known:
+            return
+        times = {"discover": self.now} | ({"sensing": long.sensing} if long.sensing else {})
+        record = Record(self.month.tile.name, long.name, State.SKIPPED, reason=long.reason, id=long.id, times=times)
+        self.ledger.add(record)
+
+    def _miss(self, levels: set[Level]) -> None:
+        """A product in the archive that is listed no more, or asked for no more, is not waited for."""
+        listed = {str(product.name) for product in self.listed}
+        for record in list(self.known.values()):
+            if record.state is not State.OFFLINE or not record.id or record.name in listed:
+                continue
+            searched = ProductName.parse(record.name).level in levels
+            gone, unwanted = "The catalogue lists it no more", "The watchlist asks for official L2A no more"
+            self._skip(record, f"{gone if searched else unwanted}, and it had not been fetched.")
+
+    def _skip(self, record: Record, reason: str) -> None:
+        self._update(record, lambda old: replace(old, state=State.SKIPPED, reason=reason))
 
 
-def _waits(product: Product, ledger: Ledger) -> bool:
-    record = ledger.get(product.name.tile.name, str(product.name))
-    return record is not None and record.state is State.DISCOVERED
+_WORDS: Mapping[Retrieval, str] = {
+    Retrieval.ACCEPTED: "In the provider's long-term archive; asked for on {:%Y-%m-%d}, looked at again every day.",
+    Retrieval.OVER_QUOTA: "In the provider's long-term archive; our quota of wishes was used up on {:%Y-%m-%d}.",
+    Retrieval.UNSUPPORTED: "In the provider's long-term archive, from which nothing can be ordered; "
+    "looked at again every day since {:%Y-%m-%d}.",
+}
 
 
-def _record(product: Product, now: datetime, cloud_limit: float) -> Record:
-    state, reason = State.DISCOVERED, ""
-    if product.cloud_cover is not None and product.cloud_cover > cloud_limit:
-        state = State.SKIPPED
-        reason = f"The catalogue says {product.cloud_cover:.1f} % cloud; the watchlist allows {cloud_limit:g} %."
-    elif not product.online:
-        state, reason = State.OFFLINE, "In the provider's long-term archive; looked at again with every search."
-    return Record(
+def _rows_of(month: TileMonth, ledger: Ledger) -> dict[str, Record]:
+    """The ledger's rows of products sensed in ``month``, by name."""
+    return {record.name: record for record in ledger.records(month.tile.name) if month_of(record) == month}
+
+
+def _begins_anew(record: Record, entry: Entry) -> bool:
+    """True where the catalogue's entry is to replace what the ledger holds."""
+    match record.state:
+        case State.OFFLINE:
+            return entry.state is not State.OFFLINE
+        case State.SKIPPED:  # for its clouds, a successor or a deletion that are no more
+            return entry.state is not State.SKIPPED
+        case State.DISCOVERED | State.FAILED:  # published again, after a deletion or instead of a broken one
+            return bool(record.id) and record.id != entry.product.id and entry.state is not State.SKIPPED
+        case _:
+            return False
+
+
+def _record(entry: Entry, now: datetime) -> Record:
+    product = entry.product
+    record = Record(
         partition=product.name.tile.name,
         name=str(product.name),
-        state=state,
-        reason=reason,
+        state=entry.state,
+        reason=entry.reason,
         id=product.id,
         bytes=product.size,
         checksum=";".join(f"{c.algorithm}:{c.value}" for c in product.checksums),
@@ -121,17 +258,4 @@ def _record(product: Product, now: datetime, cloud_limit: float) -> Record:
         orbit=product.name.orbit,
         times={"sensing": product.name.sensing, "published": product.published, "discover": now},
     )
-
-
-def _replace(older: Product, newer: Product, ledger: Ledger, now: datetime) -> None:
-    """Mark ``older`` as superseded, unless it is in work or its results are still the only ones."""
-    record = _record(older, now, cloud_limit=100.0)
-    if ledger.add(superseded(record, str(newer.name))):
-        return
-    successor = ledger.get(newer.name.tile.name, str(newer.name))
-    published = successor is not None and successor.state is State.CLASSIFIED
-    ledger.update(
-        record.partition,
-        record.name,
-        lambda old: superseded(old, str(newer.name)) if published or old.state not in _IN_WORK else replace(old),
-    )
+    return superseded(record, entry.successor) if entry.successor else record

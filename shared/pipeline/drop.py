@@ -5,29 +5,31 @@
     drop/<anything>/<L2A product>.SAFE/<file>       -> l2a/...   once its manifest.safe is there
     anything else                                   -> stays, with a refused row in the ledger that says why
 
-Contract: what is moved is deleted from the inbox after it is in place, so that every try may be repeated.
-A blob that is gone already is a normal return. Files of a folder may arrive in any order: they wait for
-manifest.safe, and one that comes later is moved on its own and the product is classified again.
+Contract: what is moved is deleted from the inbox after it is in place, so that every try may be repeated; an event
+that is told again after that sends its message again, which the next step recognises. A product that is in work or
+done already leaves the inbox and changes nothing; one that failed or was rejected starts anew. Files of a folder may
+arrive in any order: they wait for manifest.safe, and the ledger says so; one that comes later is moved on its own and
+the product is classified again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import IO
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from io import SEEK_END
 
-from shared.archive import Member, members, open_zip
 from shared.errors import BadName, BadProduct, NotFound, PermanentError
 from shared.messages import ClassificationMessage, CorrectionMessage
 from shared.models import MANIFEST, BlobPath, Level, ProductName, State, l2a_folder, staged_zip
 from shared.pipeline.outcome import attempt
 from shared.pipeline.poison import refuse
-from shared.pipeline.stage import check_directory
+from shared.pipeline.stage_directory import check_directory
+from shared.pipeline.unfold import unfold
 from shared.ports import Clock, Ledger, ObjectStore
 from shared.records import Record
-from shared.safe import content_type
 
-_CHUNK = 4 * 1024 * 1024
+# Superseded products are settled too: their successor is the one to work on.
+_SETTLED = {State.CORRECTED, State.CLASSIFIED, State.SKIPPED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +59,27 @@ def drop(
     path: BlobPath, *, store: ObjectStore, ledger: Ledger, clock: Clock
 ) -> Sequence[CorrectionMessage | ClassificationMessage]:
     """Move the dropped blob at ``path`` to where its next step looks, and return the messages that follow."""
-    if store.info(path) is None:
-        return []
     try:
         dropped = parse_dropped(path)
     except PermanentError as error:
-        refuse(str(path), str(error), ledger, clock)
+        if store.info(path) is not None:
+            refuse(str(path), str(error), ledger, clock)
         return []
+    if store.info(path) is None:
+        return _told_again(dropped, store, ledger)
     if dropped.member:
         return _folder(dropped, store, ledger, clock)
     if dropped.product.level is Level.L1C:
         return _l1c_zip(dropped, store, ledger, clock)
     return _l2a_zip(dropped, store, ledger, clock)
+
+
+def _told_again(dropped: Dropped, store: ObjectStore, ledger: Ledger) -> list[CorrectionMessage]:
+    """The blob is moved already: the try that moved it may have died before its message went out."""
+    product = dropped.product
+    record = ledger.get(product.tile.name, str(product))
+    waits = record is not None and record.state is State.STAGED and product.level is Level.L1C
+    return [CorrectionMessage(product=str(product))] if waits and store.info(staged_zip(product)) else []
 
 
 def _entered(product: ProductName, ledger: Ledger, clock: Clock) -> Record:
@@ -89,12 +100,16 @@ def _entered(product: ProductName, ledger: Ledger, clock: Clock) -> Record:
 
 def _l1c_zip(dropped: Dropped, store: ObjectStore, ledger: Ledger, clock: Clock) -> list[CorrectionMessage]:
     record = _entered(dropped.product, ledger, clock)
+    if record.state in _SETTLED or (record.state is State.STAGED and store.info(staged_zip(dropped.product))):
+        store.delete(dropped.path)
+        return _told_again(dropped, store, ledger)
     with attempt(ledger, record, "stage", clock) as this:
-        info = store.info(dropped.path)
         with store.reader(dropped.path) as file:
-            check_directory(file, dropped.product)
+            size = file.seek(0, SEEK_END)
+            check_directory(file, dropped.product, length=size)
         store.copy(dropped.path, staged_zip(dropped.product))
-        this.done(State.STAGED, bytes=info.size if info else 0)
+        # Without the L2A of an earlier try, so that the correction runs again instead of finding it done.
+        this.done(State.STAGED, bytes=size, l2a="")
         store.delete(dropped.path)
         return [CorrectionMessage(product=str(dropped.product))]
     return []
@@ -102,42 +117,34 @@ def _l1c_zip(dropped: Dropped, store: ObjectStore, ledger: Ledger, clock: Clock)
 
 def _l2a_zip(dropped: Dropped, store: ObjectStore, ledger: Ledger, clock: Clock) -> list[ClassificationMessage]:
     record = _entered(dropped.product, ledger, clock)
-    folder = l2a_folder(dropped.product)
-    with attempt(ledger, record, "correct", clock) as this, store.reader(dropped.path) as file:
-        with open_zip(file, dropped.product) as archive:
-            found = members(archive.infolist(), dropped.product)
-            if not any(member.path == MANIFEST for member in found):
-                raise BadProduct(f"{dropped.product} is incomplete: {MANIFEST} missing.")
-            this.done(State.CORRECTED, processor="provider", l2a=str(dropped.product))
-            for member in sorted(found, key=lambda member: member.path == MANIFEST):  # the manifest last
-                with archive.open(member.entry) as source:
-                    chunks = _unpacked(source, member, dropped.product)
-                    store.stream(folder / member.path, chunks, content_type=content_type(member.path))
+    is_there = store.info(l2a_folder(dropped.product) / MANIFEST) is not None
+    if record.state in _SETTLED and (is_there or record.state is not State.CORRECTED):
+        store.delete(dropped.path)
+        return []
+    with attempt(ledger, record, "correct", clock) as this:
+        unfold(
+            dropped.path,
+            dropped.product,
+            store=store,
+            whole=lambda: this.done(State.CORRECTED, processor="provider", l2a=str(dropped.product)),
+        )
         store.delete(dropped.path)
     return []  # the manifest's arrival triggers classify
-
-
-def _unpacked(source: IO[bytes], member: Member, product: ProductName) -> Iterator[bytes]:
-    """The member's bytes; BadProduct where there are more than the directory stated."""
-    left = member.size
-    while chunk := source.read(_CHUNK):
-        left -= len(chunk)
-        if left < 0:
-            raise BadProduct(f"{product} holds {member.path} longer than its directory says ({member.size} bytes).")
-        yield chunk
 
 
 def _folder(dropped: Dropped, store: ObjectStore, ledger: Ledger, clock: Clock) -> list[ClassificationMessage]:
     source = BlobPath(dropped.path.container, dropped.path.name.removesuffix(f"/{dropped.member}"))
     target = l2a_folder(dropped.product)
+    record = _entered(dropped.product, ledger, clock)
     if dropped.member == MANIFEST:
-        record = _entered(dropped.product, ledger, clock)
-        if record.state is State.DISCOVERED:
-            with attempt(ledger, record, "correct", clock) as this:
-                this.done(State.CORRECTED, processor="provider", l2a=str(dropped.product))
+        with attempt(ledger, record, "correct", clock) as this:
+            this.done(State.CORRECTED, processor="provider", l2a=str(dropped.product))
         return _move_all(dropped.product, source, target, store)
-    waits_for_manifest = store.info(source / MANIFEST) is not None or store.info(target / MANIFEST) is None
-    if waits_for_manifest:
+    if store.info(source / MANIFEST) is not None:
+        return []  # the manifest's event moves all files
+    if store.info(target / MANIFEST) is None:
+        waits = f"Waits for its {MANIFEST} in {source}."
+        ledger.update(record.partition, record.name, lambda old: replace(old, error=waits))
         return []
     _move(dropped.path, target / dropped.member, store)
     return [ClassificationMessage(product=str(dropped.product), because="late files")]

@@ -19,7 +19,7 @@ from time import perf_counter
 from typing import Any
 
 from shared.errors import PermanentError, TransientError
-from shared.models import State, shown
+from shared.models import Level, ProductName, State, shown
 from shared.ports import Clock, Ledger
 from shared.records import Record
 
@@ -50,7 +50,8 @@ class Attempt:
             self.name,
             lambda old: old.advanced(state, step=self.step, at=at, seconds={**old.seconds, self.step: took}, **facts),
         )
-        self.log.info("%s: %s in %.1f s%s", self.step, state, took, f": {record.reason}" if record.reason else "")
+        why = f": {record.reason}" if record.reason else ""
+        self.log.info("%s: %s is %s after %.1f s%s", self.step, self.name, state, took, why)
         return record
 
     def note(self, error: str) -> None:
@@ -83,5 +84,8 @@ def _one_more(record: Record, step: str) -> dict[str, int]:
 
 
 def superseded(record: Record, by: str) -> Record:
-    """``record`` as SKIPPED because a newer baseline of the same acquisition exists."""
-    return replace(record, state=State.SKIPPED, reason=f"Superseded by {by}, which has a newer processing baseline.")
+    """``record`` as SKIPPED because the product ``by`` of the same acquisition is processed in its place."""
+    newer = f"Superseded by {by}, which has a newer processing baseline."
+    official = f"The provider's own correction of this acquisition, {by}, is used."
+    reason = official if ProductName.parse(by).level is Level.L2A and "_MSIL1C_" in record.name else newer
+    return replace(record, state=State.SKIPPED, reason=reason, successor=by)

@@ -15,7 +15,7 @@ from shared.messages import (
     CorrectionMessage,
     ProductMessage,
 )
-from shared.models import BlobPath, ProductName, State, shown
+from shared.models import L2A, BlobPath, Level, ProductName, State, shown
 from shared.ports import Clock, Ledger
 from shared.records import REFUSED, Record
 
@@ -53,8 +53,14 @@ def poison_blob(body: bytes, *, ledger: Ledger, clock: Clock) -> Record:
             product = ProductName.parse(part)
         except BadName:
             continue
-        return _fail(product, "classify", text, ledger, clock)
+        return _fail(product, _step_at(path, product), text, ledger, clock)
     return _refuse(str(path), text, f"The step for the blob {path} failed on every try; see the log.", ledger, clock)
+
+
+def _step_at(path: BlobPath, product: ProductName) -> str:
+    if path.container == L2A:
+        return "classify"
+    return "stage" if product.level is Level.L1C else "correct"  # as drop names its tries
 
 
 def _fail(product: ProductName, step: str, text: str, ledger: Ledger, clock: Clock) -> Record:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from shared.errors import BadName, NotFound
+from shared.errors import BadMessage, BadName, NotFound
 from shared.messages import (
     CLASSIFICATIONS,
     CORRECTIONS,
     PRODUCTS,
+    QUEUES,
     ClassificationMessage,
     CorrectionMessage,
 )
 from shared.models import MANIFEST, Level, ProductName, State, l2a_folder, staged_zip
 from shared.pipeline.watch import Rescue, product_message
 from shared.ports import Clock, Ledger, ObjectStore
-from shared.records import Record
+from shared.records import REFUSED, Record
 
 RETRIED = {State.FAILED, State.REJECTED, State.OFFLINE}
 
@@ -25,6 +26,8 @@ def retry(record: Record, *, store: ObjectStore, ledger: Ledger, clock: Clock) -
     """
     if record.state not in RETRIED:
         raise BadName(f"{record.name} is {record.state}; only failed, rejected and offline products are retried.")
+    if record.partition == REFUSED:
+        return _send_again(record, ledger, clock)
     state, rescue = _restart(record, ProductName.parse(record.name), store)
     now = clock()
     ledger.update(
@@ -35,13 +38,31 @@ def retry(record: Record, *, store: ObjectStore, ledger: Ledger, clock: Clock) -
     return rescue
 
 
+def _send_again(record: Record, ledger: Ledger, clock: Clock) -> Rescue:
+    """A message that is no product's, such as a month the catalogue could not be searched for."""
+    queue = record.name.partition(":")[0]
+    if queue not in QUEUES or not record.message:
+        raise NotFound(f"{record.name} was refused, and no message of it is left to send again.")
+    try:
+        rescue = Rescue(queue, QUEUES[queue].decode(record.message))
+    except BadMessage as error:
+        raise NotFound(f"{record.name} cannot be sent again. {error}") from error
+    now = clock()
+    ledger.update(
+        record.partition,
+        record.name,
+        lambda old: old.advanced(State.SKIPPED, step="retry", at=now, reason="Its message was sent again."),
+    )
+    return rescue
+
+
 def _restart(record: Record, name: ProductName, store: ObjectStore) -> tuple[State, Rescue]:
     if record.l2a and store.info(l2a_folder(ProductName.parse(record.l2a)) / MANIFEST) is not None:
         message = ClassificationMessage(product=record.l2a, because="retry")
         return State.CORRECTED, Rescue(CLASSIFICATIONS, message)
     if name.level is Level.L1C and store.info(staged_zip(name)) is not None:
         return State.STAGED, Rescue(CORRECTIONS, CorrectionMessage(product=str(name)))
-    if name.level is Level.L1C and record.id:
+    if record.id:
         return State.DISCOVERED, Rescue(PRODUCTS, product_message(record, name))
     raise NotFound(
         f"Nothing of {name} is left to start from, and the catalogue is not known to offer it; drop it again."

@@ -1,44 +1,66 @@
 """schedule: which tile-months to look at now.
 
-Every run asks for the current and the previous month of each watched tile, then for older months that
-backfill has not closed, newest first and only so many per run, so that new acquisitions never wait for
-old ones. Safe to run twice: discover finds nothing new the second time.
+1. The current and the previous month of each watched tile, on every run.
+2. Months that backfill has closed, once a week each, spread over the week: only what the provider has changed since the
+   last look (late arrivals, reprocessings). A month in which products wait for the provider's archive is looked at in
+   full, once a day.
+3. Older months that are not closed, newest first, and only as many as the queues have room for: new acquisitions queue
+   behind what is sent here.
+
+Safe to run twice: discover finds nothing new the second time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from itertools import islice
+from zlib import crc32
 
-from shared.messages import TileMonthMessage
+from shared.messages import CORRECTIONS, PRODUCTS, TILE_MONTHS, TileMonthMessage
 from shared.models import Tile, TileMonth
-from shared.ports import Ledger
+from shared.ports import Ledger, Queues
+from shared.records import MonthRecord
 from shared.watchlist import Area, Watchlist
 
-BACKFILL_PER_RUN = 24  # tile-months
+PRODUCTS_PER_MONTH = 30  # about as many acquisitions a tile-month has
+MOST_BACKFILL = 24  # tile-months per run, whatever the room
+MOST_LOOKS = 400  # closed tile-months per run; a search of the catalogue takes about a second
+LOOK_AGAIN = timedelta(days=7)
+LOOK_FOR_WAITING = timedelta(days=1)  # also the pause between two backfills of a month that is not closed yet
+OVERLAP = timedelta(days=1)  # the catalogue may show a change some time after the moment it bears
 
 
-def schedule(watched: Watchlist, *, ledger: Ledger, now: datetime) -> list[TileMonthMessage]:
-    """The messages for queue ``tile-months``, current months first. Raises only what the ledger raises."""
-    current: dict[TileMonth, None] = {}  # a dict keeps the order of the watchlist and drops doubles
-    backfill: dict[TileMonth, None] = {}
-    for area in watched.areas:
-        for name in area.tiles:
-            tile = Tile(name)
-            recent = _recent(tile, now)
-            current.update(dict.fromkeys(month for month in recent if _watched(area, month)))
-            backfill.update(dict.fromkeys(_older(area, tile, before=recent[-1])))
-    newest_first = sorted(backfill.keys() - current.keys(), key=lambda month: (month.key, month.tile), reverse=True)
-    still_open = (month for month in newest_first if not _closed(ledger, month))
-    return [TileMonthMessage.of(month) for month in current] + [
-        TileMonthMessage.of(month, backfill=True) for month in islice(still_open, BACKFILL_PER_RUN)
+def schedule(
+    watched: Watchlist, *, ledger: Ledger, queues: Queues, now: datetime, backfill_room: int = 120
+) -> list[TileMonthMessage]:
+    """The messages for queue ``tile-months``, current months first. Raises only what ledger and queues raise.
+
+    ``backfill_room`` is how many products may wait in the queues before backfill adds no more.
+    """
+    current, older = _months(watched, now)
+    known = {month: ledger.month(month) for month in older}
+    looks = [message for month in older if (message := _look(month, known[month], now))]
+    backfill = (TileMonthMessage.of(month, backfill=True) for month in _newest_first(older) if _open(known[month], now))
+    room = _room(queues, backfill_room)
+    return [
+        *(TileMonthMessage.of(month) for month in current),
+        *islice(looks, MOST_LOOKS),
+        *islice(backfill, room),
     ]
 
 
-def _recent(tile: Tile, now: datetime) -> tuple[TileMonth, TileMonth]:
-    this = TileMonth(tile, now.year, now.month)
-    return this, this.previous()
+def _months(watched: Watchlist, now: datetime) -> tuple[list[TileMonth], list[TileMonth]]:
+    """The months to look at on every run, in the order of the watchlist, and the older ones; each once."""
+    current: dict[TileMonth, None] = {}
+    older: dict[TileMonth, None] = {}
+    for area in watched.areas:
+        for name in area.tiles:
+            this = TileMonth(Tile(name), now.year, now.month)
+            recent = (this, this.previous())
+            current.update(dict.fromkeys(month for month in recent if _watched(area, month)))
+            older.update(dict.fromkeys(_before(recent[-1], area)))
+    return list(current), [month for month in older if month not in current]
 
 
 def _watched(area: Area, month: TileMonth) -> bool:
@@ -49,16 +71,44 @@ def _watched(area: Area, month: TileMonth) -> bool:
     )
 
 
-def _older(area: Area, tile: Tile, *, before: TileMonth) -> Iterator[TileMonth]:
+def _before(recent: TileMonth, area: Area) -> Iterator[TileMonth]:
     if area.since is None:
         return
-    month = TileMonth(tile, area.since.year, area.since.month)
-    while month < before:
+    month = TileMonth(recent.tile, area.since.year, area.since.month)
+    while month < recent:
         if _watched(area, month):
             yield month
         month = month.next()
 
 
-def _closed(ledger: Ledger, month: TileMonth) -> bool:
-    known = ledger.month(month)
-    return known is not None and known.closed
+def _newest_first(months: Iterable[TileMonth]) -> list[TileMonth]:
+    return sorted(months, key=lambda month: (month.key, month.tile), reverse=True)
+
+
+def _open(known: MonthRecord | None, now: datetime) -> bool:
+    """True where backfill has to search the month."""
+    return known is None or (not known.closed and now - known.searched >= LOOK_FOR_WAITING)
+
+
+def _look(month: TileMonth, known: MonthRecord | None, now: datetime) -> TileMonthMessage | None:
+    """The message for a closed month whose turn it is."""
+    if known is None or not known.closed:
+        return None
+    if known.waiting:
+        due = now - known.searched >= LOOK_FOR_WAITING
+        return TileMonthMessage.of(month, backfill=True) if due else None
+    if _turn(month, now) == _turn(month, known.searched):
+        return None
+    return TileMonthMessage.of(month, backfill=True, since=known.searched - OVERLAP)
+
+
+def _turn(month: TileMonth, at: datetime) -> int:
+    """Which week of this month's own weeks ``at`` falls in; they begin at another hour for each month."""
+    shift = crc32(str(month).encode()) / 2**32
+    return int(at.timestamp() / LOOK_AGAIN.total_seconds() + shift)
+
+
+def _room(queues: Queues, backfill_room: int) -> int:
+    """How many tile-months of backfill the queues have room for."""
+    waiting = queues.depth(PRODUCTS) + queues.depth(CORRECTIONS) + PRODUCTS_PER_MONTH * queues.depth(TILE_MONTHS)
+    return min(max((backfill_room - waiting) // PRODUCTS_PER_MONTH, 0), MOST_BACKFILL)

@@ -1,32 +1,64 @@
-"""stage: stream one L1C zip from the provider into blob storage.
+"""stage: stream one product from the provider into blob storage.
 
-Contract: returns the message for queue ``corrections``. Trouble that may pass (provider busy, connection
-cut, checksum not matching) raises and the queue tries again; a product that is gone, no zip or incomplete
-becomes FAILED with the reason. The blob becomes visible only when length, checksum and the zip's own
-directory are right. Memory holds one chunk and the zip's last megabytes, never the product; nothing
-touches a disk.
+    L1C   -> l1c/.../<product>.SAFE.zip, then the message for queue ``corrections``
+    L2A   -> l2a/.../<product>.SAFE/..., unpacked, manifest.safe last, whose arrival triggers classify
+
+Contract: returns what follows. A product that has to wait (for a slot, for the byte budget, because the provider
+asks for it) is put back with a delay; that is no failed try. Trouble that may pass (provider busy, connection cut,
+checksum not matching) raises and the queue tries again. A product that is gone becomes FAILED and its month is
+searched again; one in the archive becomes OFFLINE; one that is no zip, incomplete or forbidden becomes FAILED with
+the reason. `stage_rules` is the table. The blob becomes visible only when length, checksum and the zip's own
+directory are right. Memory holds a few blocks and the zip's last megabytes, never the product; nothing touches a
+disk.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import zipfile
-from collections import deque
-from collections.abc import Iterator
-from typing import IO
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 
-from shared.archive import members
-from shared.errors import BadProduct, ProviderUnavailable
-from shared.messages import CorrectionMessage, ProductMessage
-from shared.models import Checksum, ProductName, State, shown, staged_zip
-from shared.pipeline.outcome import attempt
-from shared.ports import Catalogue, Clock, Download, Ledger, ObjectStore
+from shared.errors import BadProduct
+from shared.messages import (
+    CORRECTIONS,
+    PRODUCTS,
+    TILE_MONTHS,
+    CorrectionMessage,
+    Message,
+    ProductMessage,
+    TileMonthMessage,
+)
+from shared.models import MANIFEST, BlobPath, Level, ProductName, State, TileMonth, l2a_folder, staged_zip
+from shared.pipeline.outcome import Attempt, attempt
+from shared.pipeline.stage_fetch import Fetched, Intake, Later, Unavailable, fetch
+from shared.pipeline.stage_rules import Rule, pause
+from shared.pipeline.unfold import unfold
+from shared.ports import Catalogue, Clock, Ledger, ObjectStore, Retrieval
 from shared.records import Record
-from shared.safe import l1c_files
 
-_TAIL = 4 * 1024 * 1024  # bytes kept of the end; the directory of a real product has about 40 kB
+_STEP = "stage"
 _DONE = {State.CORRECTED, State.CLASSIFIED, State.REJECTED, State.SKIPPED, State.FAILED}
+_OFFLINE_PAUSE = 6 * 3600  # seconds until a product in the archive is looked for again
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """A message to send."""
+
+    queue: str
+    message: Message
+    delay: int = 0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """What the step works with."""
+
+    catalogue: Catalogue
+    store: ObjectStore
+    ledger: Ledger
+    clock: Clock
+    intake: Intake
 
 
 def stage(
@@ -36,26 +68,46 @@ def stage(
     store: ObjectStore,
     ledger: Ledger,
     clock: Clock,
+    intake: Intake,
+    resolution: int | None = None,
     again: bool = False,
-) -> list[CorrectionMessage]:
+) -> list[Following]:
     """Stage the product of ``message`` and return what comes next; nothing where that is done already.
 
-    ``again`` says that the message was delivered before, so that a try that staged the product may have
-    died before its message went out: then it goes out now.
+    Args:
+        message: the product.
+        catalogue: the provider.
+        store: where the product goes.
+        ledger: read before written.
+        clock: the present, UTC.
+        intake: slots and byte budget, shared with all other instances.
+        resolution: metres at which an L2A product must be complete; None: 20, or 60 where it has only that.
+        again: the message was delivered before, so that a try that staged the product may have died before the next
+            message went out: then it goes out now.
     """
-    name = message.name()
-    record = _entered(message, ledger, clock)
-    following = [CorrectionMessage(product=str(name))]
-    if record.state in _DONE:
+    outside = _Outside(catalogue, store, ledger, clock, intake)
+    name, record = message.name(), _entered(message, ledger, clock)
+    if _is_done(record, name, store):
+        if name.level is Level.L2A:
+            store.delete(_parcel(name))  # a try may have died before it did
         return []
     if record.state is State.STAGED and store.info(staged_zip(name)) is not None:
-        return following if again else []
-    with attempt(ledger, record, "stage", clock) as this:
-        with catalogue.download(message.id) as download:
-            checks = _Checks(message, download)
-            size = store.stream(staged_zip(name), checks.passed(), content_type="application/zip")
-        this.done(State.STAGED, bytes=size, checksum=checks.digest)
-        return following
+        return _corrections(name) if again else []
+    with attempt(ledger, record, _STEP, clock) as this:
+        got = _fetched(message, record, outside, resolution)
+        match got:
+            case Later():
+                return [_waits(this, message, got, intake.limits.pause)]
+            case Unavailable():
+                return _given_up(this, message, got, catalogue)
+            case Fetched() if _is_superseded(record, ledger):
+                store.delete(_zip_of(name))
+                this.log.info("stage: %s was superseded while it came", name)
+            case Fetched() if name.level is Level.L2A:
+                _unfolded(this, name, got, store)
+            case Fetched():
+                this.done(State.STAGED, bytes=got.bytes, checksum=got.checksum)
+                return _corrections(name)
     return []
 
 
@@ -75,82 +127,106 @@ def _entered(message: ProductMessage, ledger: Ledger, clock: Clock) -> Record:
     return fresh if ledger.add(fresh) else ledger.get(fresh.partition, fresh.name) or fresh
 
 
-class _Checks:
-    """Passes a download's chunks on and raises at their end where they are not the product."""
-
-    def __init__(self, message: ProductMessage, download: Download) -> None:
-        self.digest = ""  # "MD5:<hex>" of what passed, set at the end
-        self._message = message
-        self._name = message.name()
-        self._download = download
-
-    def passed(self) -> Iterator[bytes]:
-        md5, size, tail = hashlib.md5(usedforsecurity=False), 0, _Tail()
-        for chunk in self._download.chunks:
-            md5.update(chunk)
-            size += len(chunk)
-            tail.append(chunk)
-            yield chunk
-        self._check_length(size)
-        self._check_digest(Checksum("MD5", md5.hexdigest()))
-        check_directory(tail.file(size), self._name)
-
-    def _check_length(self, size: int) -> None:
-        for told, who in ((self._download.size, "The server"), (self._message.size, "The catalogue")):
-            if told and told != size:
-                raise ProviderUnavailable(f"{who} announced {told} bytes for {self._name}, {size} arrived.")
-
-    def _check_digest(self, found: Checksum) -> None:
-        for told in self._message.digests():
-            if told.algorithm == found.algorithm and told.value != found.value:
-                raise ProviderUnavailable(
-                    f"The {told.algorithm} of {self._name} is {found.value}; the catalogue says {told.value}."
-                )
-        self.digest = f"{found.algorithm}:{found.value}"
+def _is_done(record: Record, name: ProductName, store: ObjectStore) -> bool:
+    """True where nothing is left to do; a try may have died just before it wrote the manifest of an L2A folder."""
+    if record.state is State.CORRECTED and name.level is Level.L2A:
+        return store.info(_parcel(name)) is None or store.info(l2a_folder(name) / MANIFEST) is not None
+    return record.state in _DONE
 
 
-def check_directory(file: IO[bytes], name: ProductName) -> None:
-    """Raise BadProduct unless the zip's directory lists a whole, harmless L1C product."""
+def _is_superseded(record: Record, ledger: Ledger) -> bool:
+    """True where discover has found a newer product of the same acquisition meanwhile."""
+    now = ledger.get(record.partition, record.name)
+    return now is not None and now.state is State.SKIPPED
+
+
+def _zip_of(name: ProductName) -> BlobPath:
+    return staged_zip(name) if name.level is Level.L1C else _parcel(name)
+
+
+def _parcel(name: ProductName) -> BlobPath:
+    """Where the zip of an L2A product lies until it is unpacked; no step reads there."""
+    return BlobPath("staging", f"{name.safe}.zip")
+
+
+def _corrections(name: ProductName) -> list[Following]:
+    return [Following(CORRECTIONS, CorrectionMessage(product=str(name)))]
+
+
+def _fetched(
+    message: ProductMessage, record: Record, outside: _Outside, resolution: int | None
+) -> Fetched | Later | Unavailable:
+    name = message.name()
+    into = _zip_of(name)
+    # A parcel became visible whole and checked: a try that died while unpacking need not be paid for again.
+    if name.level is Level.L2A and (parcel := outside.store.info(into)) is not None:
+        return Fetched(parcel.size, record.checksum)
+    return fetch(
+        message,
+        into,
+        catalogue=outside.catalogue,
+        store=outside.store,
+        clock=outside.clock,
+        intake=outside.intake,
+        resolution=resolution,
+    )
+
+
+def _waits(this: Attempt, message: ProductMessage, later: Later, first_pause: float) -> Following:
+    """Say in the ledger what the product waits for, and put its message back."""
+    at, name = this.clock(), message.name()
+    this.ledger.update(
+        this.partition, this.name, lambda old: replace(old, error=later.why, times={**old.times, "waits": at})
+    )
+    delay = pause(name, waits=message.waits, first=first_pause, at_least=later.seconds)
+    this.log.info("stage: %s comes again in %d s: %s", name, delay, later.why)
+    return Following(PRODUCTS, message.model_copy(update={"waits": message.waits + 1}), delay)
+
+
+def _given_up(this: Attempt, message: ProductMessage, got: Unavailable, catalogue: Catalogue) -> list[Following]:
+    """Record that the provider does not hand the product out, and have its month searched again."""
+    name = message.name()
+    month = TileMonthMessage.of(TileMonth(name.tile, name.sensing.year, name.sensing.month), backfill=message.backfill)
+    if got.rule is Rule.OFFLINE:
+        asked, at = catalogue.retrieve(message.id), this.clock()
+        if asked is Retrieval.ACCEPTED:  # so that discover does not ask again at once
+            this.ledger.update(this.partition, this.name, lambda old: replace(old, times={**old.times, "retrieve": at}))
+        wish = "It can only be waited for" if asked is Retrieval.UNSUPPORTED else f"The wish to have it back: {asked}"
+        this.done(State.OFFLINE, reason=f"{got.why} {wish}.")
+        return [Following(TILE_MONTHS, month, _OFFLINE_PAUSE)]
+    this.done(State.FAILED, reason=got.why)
+    return [Following(TILE_MONTHS, month)]
+
+
+def _unfolded(this: Attempt, name: ProductName, got: Fetched, store: ObjectStore) -> None:
+    """Unpack an official L2A product; the ledger knows it before its manifest is there."""
+    at = this.clock()
+    this.ledger.update(
+        this.partition,
+        this.name,
+        lambda old: replace(old, l2a=str(name), bytes=got.bytes, checksum=got.checksum, times={**old.times, _STEP: at}),
+    )
+
+    def whole() -> None:
+        done, took = this.clock(), this.seconds()
+        facts: dict[str, Any] = {"processor": "provider"}
+        this.ledger.update(
+            this.partition,
+            this.name,
+            lambda old: _corrected(old, done, seconds={**old.seconds, _STEP: took}, **facts),
+        )
+
     try:
-        with zipfile.ZipFile(file) as archive:
-            found = members(archive.infolist(), name)
-    except (zipfile.BadZipFile, ValueError) as cause:
-        raise BadProduct(f"{name} is no complete zip file: {shown(cause)}.") from cause
-    l1c_files((member.path for member in found), str(name))
-    if empty := [member.path for member in found if member.path.endswith((".jp2", ".xml")) and member.size == 0]:
-        raise BadProduct(f"{name} holds empty files: {', '.join(empty[:3])}.")
+        unfold(_parcel(name), name, store=store, whole=whole)
+    except BadProduct:
+        store.delete(_parcel(name))
+        raise
+    store.delete(_parcel(name))
+    this.log.info("stage: %s is unpacked after %.1f s", name, this.seconds())
 
 
-class _Tail:
-    """The last megabytes of a stream, readable at their place in the whole."""
-
-    def __init__(self) -> None:
-        self._chunks: deque[bytes] = deque()
-        self._held = 0
-
-    def append(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
-        self._held += len(chunk)
-        while self._held - len(self._chunks[0]) >= _TAIL:
-            self._held -= len(self._chunks.popleft())
-
-    def file(self, size: int) -> IO[bytes]:
-        return _Window(b"".join(self._chunks), start=size - self._held)
-
-
-class _Window(io.BytesIO):
-    """A file of which only the end, from ``start`` on, is at hand; reading before it is a damaged zip."""
-
-    def __init__(self, data: bytes, *, start: int) -> None:
-        super().__init__(data)
-        self._start = start
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_SET:
-            if offset < self._start:
-                raise zipfile.BadZipFile(f"its directory begins at byte {offset}, before the last {_TAIL} bytes")
-            offset -= self._start
-        return super().seek(offset, whence) + self._start
-
-    def tell(self) -> int:
-        return super().tell() + self._start
+def _corrected(old: Record, at: datetime, **facts: Any) -> Record:
+    """``old`` as CORRECTED, unless it was superseded, or classify has seen the folder (this is a repeated try)."""
+    if old.state in {State.CLASSIFIED, State.REJECTED, State.SKIPPED}:
+        return replace(old, **facts)
+    return old.advanced(State.CORRECTED, step="correct", at=at, **facts)

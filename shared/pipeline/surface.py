@@ -11,7 +11,7 @@ compressed layers and a few windows.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,21 +21,13 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from shared.errors import BadModel, BadProduct, BadSetting
-from shared.models import Level, ProductName
+from shared.errors import BadModel, BadSetting
+from shared.models import ProductName
 from shared.pipeline.surface_ports import Emit, IceMask, LayerWriter, Members, Progress, Quicklook, Raster, Rasters
 from shared.pipeline.surface_results import Made, Rejected, Summary, publish
+from shared.pipeline.surface_source import Source, opened_rasters, read_source
 from shared.ports import Clock
-from shared.safe import (
-    ICE_BANDS,
-    L2AFiles,
-    ProductMetadata,
-    TileMetadata,
-    finest_resolution,
-    l2a_files,
-    parse_product_metadata,
-    parse_tile_metadata,
-)
+from shared.safe import ICE_BANDS
 from shared.science.classes import Quality
 from shared.science.forest import Classifier
 from shared.science.layers import CLASS, LAYERS, QUALITY
@@ -78,18 +70,6 @@ class Tools:
 
     rasters: Rasters
     quicklook: Quicklook
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """The product as far as its metadata describes it."""
-
-    members: Members
-    product: ProductName
-    files: L2AFiles
-    metadata: ProductMetadata
-    tile: TileMetadata
-    grid: Grid
 
 
 @dataclass(slots=True)
@@ -138,7 +118,7 @@ def map_surface(
     """
     if unknown := [band for band in classifier.bands if band not in ICE_BANDS]:
         raise BadModel(f"Model {classifier.name} wants {', '.join(unknown)}; a product offers {', '.join(ICE_BANDS)}.")
-    source = _source(members, product, options.resolution)
+    source = read_source(members, product, options.resolution)
     quality = _masks(source, tools.rasters, options)
     usability = Usability(count(quality))
     if not usability.suffices(options.minimum_usable):
@@ -169,50 +149,12 @@ def _usual_processor(product: ProductName) -> str:
     return "Sen2Cor" if product.baseline == "9999" else "provider"
 
 
-def _source(members: Members, product: ProductName, resolution: int | None) -> _Source:
-    if product.level is not Level.L2A:
-        raise BadProduct(f"{product} is {product.level}; classification takes L2A, surface reflectance.")
-    names = list(members.names())
-    resolution = resolution or finest_resolution(names)
-    files = l2a_files(names, resolution, str(product))
-    metadata = parse_product_metadata(members.read(files.product_metadata), f"{files.product_metadata} of {product}")
-    tile = parse_tile_metadata(members.read(files.tile_metadata), f"MTD_TL.xml of {product}")
-    if metadata.level is not Level.L2A:
-        raise BadProduct(f"{product} is named L2A, but its metadata says {metadata.level}.")
-    if resolution not in tile.shapes:
-        raise BadProduct(f"MTD_TL.xml of {product} states no size at {resolution} m.")
-    (rows, columns), (left, top) = tile.shapes[resolution], tile.upper_left
-    try:
-        grid = Grid(tile.epsg, left, top, float(resolution), rows, columns)
-    except ValueError as cause:
-        raise BadProduct(f"MTD_TL.xml of {product} states an impossible size: {cause}") from cause
-    return _Source(members, product, files, metadata, tile, grid)
-
-
-@contextmanager
-def _opened(source: _Source, pieces: Mapping[str, str], rasters: Rasters, sets: int) -> Iterator[list[list[Raster]]]:
-    """Open ``sets`` times the rasters of ``pieces`` (what it is -> member name), all of the grid's size."""
-    with ExitStack() as stack:
-        opened: list[list[Raster]] = [[] for _ in range(sets)]
-        for piece, name in pieces.items():
-            label, data = f"{piece} of {source.product}", source.members.read(name)
-            for one_set in opened:
-                raster = stack.enter_context(rasters.open(data, label))
-                if raster.shape != source.grid.shape:
-                    raise BadProduct(
-                        f"{label} has {raster.shape[0]} x {raster.shape[1]} pixels; "
-                        f"the metadata says {source.grid.rows} x {source.grid.columns}."
-                    )
-                one_set.append(raster)
-        yield opened
-
-
-def _masks(source: _Source, rasters: Rasters, options: Options) -> npt.NDArray[np.uint8]:
+def _masks(source: Source, rasters: Rasters, options: Options) -> npt.NDArray[np.uint8]:
     """Quality codes of the whole tile from SCL, cloud probability and ice mask."""
     ice = options.ice_mask.on(source.grid) if options.ice_mask else None
     pieces = {"SCL": source.files.scl, "the cloud probability": source.files.cloud_probability}
     quality = np.empty(source.grid.shape, np.uint8)
-    with _opened(source, pieces, rasters, options.threads) as opened:
+    with opened_rasters(source, pieces, rasters, options.threads) as opened:
 
         def read(readers: list[Raster], window: Window) -> npt.NDArray[np.uint8]:
             scl, probability = (raster.read(window) for raster in readers)
@@ -227,7 +169,7 @@ def _masks(source: _Source, rasters: Rasters, options: Options) -> npt.NDArray[n
 
 @contextmanager
 def _all_windows(
-    source: _Source,
+    source: Source,
     quality: npt.NDArray[np.uint8],
     classifier: Classifier,
     *,
@@ -254,7 +196,7 @@ def _all_windows(
 
     pieces = {band: source.files.bands[band] for band in classifier.bands}
     with ExitStack() as stack:
-        with _opened(source, pieces, rasters, options.threads) as opened:
+        with opened_rasters(source, pieces, rasters, options.threads) as opened:
             block = opened[0][0].block
             plan = list(windows(source.grid.shape, aligned(block, options.window)))
             for layer in LAYERS:

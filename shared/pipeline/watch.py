@@ -2,7 +2,8 @@
 
 A product that waits in one state longer than that state's limit has lost its message (a step died between
 writing the ledger and sending, or a queue was emptied). Its message is made again from the ledger. After
-three such rescues the product becomes FAILED: nothing is retried for ever.
+three such rescues the product becomes FAILED: nothing is retried for ever. One run sends a bounded number of
+messages; the next goes on.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from shared.errors import BadName
 from shared.messages import (
@@ -30,6 +32,7 @@ from shared.ports import Clock, Ledger, Queues
 from shared.records import Record
 
 MAX_RESCUES = 3
+MOST_AT_ONCE = 500  # rescues of one run
 # Longer than any queue is expected to take: a rescue while the first message still waits would only double it.
 LIMITS = {
     State.DISCOVERED: timedelta(hours=24),
@@ -37,6 +40,8 @@ LIMITS = {
     State.CORRECTED: timedelta(hours=6),
 }
 _STEP_BEFORE = {State.DISCOVERED: "discover", State.STAGED: "stage", State.CORRECTED: "correct"}
+_OLD = timedelta(days=62)  # schedule asks for the current and the previous month; what was older then is backfill
+_SIGNS = ("watch", "waits", "retry")  # a rescue, a message put back to wait, a person's retry
 _log = logging.getLogger("icewatch")
 
 
@@ -49,12 +54,12 @@ class Rescue:
 
 
 def stuck(record: Record, now: datetime) -> bool:
-    """True where ``record`` has waited in its state longer than the limit, counted from its last rescue."""
+    """True where ``record`` has waited in its state longer than the limit, counted from the last sign of life."""
     limit = LIMITS.get(record.state)
     if limit is None:
         return False
-    since = record.times.get("watch") or record.times.get(_STEP_BEFORE[record.state])
-    return since is not None and now - since > limit
+    signs = {_STEP_BEFORE[record.state], *_SIGNS} & record.times.keys()
+    return bool(signs) and now - max(record.times[sign] for sign in signs) > limit
 
 
 def rescue_of(record: Record) -> Rescue | None:
@@ -76,14 +81,21 @@ def product_message(record: Record, name: ProductName) -> ProductMessage:
     """The message for queue ``products`` made again from the ledger."""
     stated = [part.partition(":") for part in record.checksum.split(";") if ":" in part]
     checksums = tuple(ChecksumText(algorithm=algorithm, value=value) for algorithm, _, value in stated)
-    return ProductMessage(product=str(name), id=record.id, size=record.bytes, checksums=checksums)
+    found = record.times.get("discover", name.sensing)
+    return ProductMessage(
+        product=str(name),
+        id=record.id,
+        size=record.bytes,
+        checksums=checksums,
+        backfill=found - name.sensing > _OLD,
+    )
 
 
 def watch(*, ledger: Ledger, queues: Queues, clock: Clock) -> list[Rescue]:
     """Report the queues' depths and return the messages of products that are stuck."""
     for queue in QUEUES:
         _log.info("watch: queue %s holds %d, poison %d", queue, queues.depth(queue), queues.depth(poison_of(queue)))
-    return list(_rescues(ledger.records(), ledger, clock()))
+    return list(islice(_rescues(ledger.records(), ledger, clock()), MOST_AT_ONCE))
 
 
 def _rescues(records: Iterable[Record], ledger: Ledger, now: datetime) -> Iterable[Rescue]:
@@ -95,12 +107,12 @@ def _rescues(records: Iterable[Record], ledger: Ledger, now: datetime) -> Iterab
         if rescue is None or tries >= MAX_RESCUES:
             _give_up(record, ledger, now, tries)
             continue
-        ledger.update(
-            record.partition,
-            record.name,
-            lambda old: replace(old.tried("watch", old.error), times={**old.times, "watch": now}),
-        )
+        ledger.update(record.partition, record.name, lambda old: _rescued(old, now))
         yield rescue
+
+
+def _rescued(old: Record, now: datetime) -> Record:
+    return replace(old.tried("watch", old.error), times={**old.times, "watch": now})
 
 
 def _give_up(record: Record, ledger: Ledger, now: datetime, tries: int) -> None:

@@ -52,7 +52,10 @@ def count(quality: npt.NDArray[np.uint8]) -> dict[Quality, int]:
 
 @dataclass(frozen=True, slots=True)
 class Usability:
-    """How much of a tile can be used: ice and data and not cloud."""
+    """How much of a tile can be used: data, inside the ice mask, no cloud, cirrus or shadow.
+
+    Whether a pixel's spectrum is that of ice is asked later; without an ice mask, land counts as usable.
+    """
 
     counts: Mapping[Quality, int]  # pixels per code over the whole tile
 

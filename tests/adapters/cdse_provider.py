@@ -47,7 +47,7 @@ class Provider:
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
         self.tokens = 0
-        self.pages: list[httpx.Response | Exception] = []
+        self.pages: list[httpx.Response | Exception] = [httpx.Response(404)]
         self.downloads: list[Answer | Exception] = [lambda _: httpx.Response(200, content=ZIP)]
         self.logins: list[Answer] = [self.grant]
         self.elsewhere: Answer = lambda _: httpx.Response(200, content=ZIP)

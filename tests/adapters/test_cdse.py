@@ -57,6 +57,7 @@ class TestSearch:
             " and ContentDate/Start ge 2024-07-01T00:00:00.000Z and ContentDate/Start lt 2024-08-01T00:00:00.000Z",
             "$orderby": "ContentDate/Start asc",
             "$top": "1000",
+            "$count": "True",
             "$expand": "Attributes",
         }
         assert "Authorization" not in request.headers
@@ -148,7 +149,7 @@ class TestSearch:
         with pytest.raises(ProviderUnavailable, match="more than 67108864 bytes"):
             list(cdse.search(MONTH))
 
-    @pytest.mark.parametrize("status", [301, 401, 422, 429, 500, 502, 503, 504, 418])
+    @pytest.mark.parametrize("status", [301, 401, 403, 404, 422, 429, 500, 502, 503, 504, 418])
     def test_a_catalogue_that_answers_no_page_is_tried_again_later(
         self, cdse: Cdse, provider: Provider, status: int
     ) -> None:

@@ -55,7 +55,7 @@ class TestDownload:
     @pytest.mark.parametrize(
         ("status", "error", "says"),
         [
-            (401, ProviderUnavailable, "refuses the token"),
+            (401, ProviderUnavailable, "refuses the login"),
             (403, PermanentError, "permission, or its quota"),
             (404, NotFound, "deleted, or replaced"),
             (422, ProviderUnavailable, "422"),

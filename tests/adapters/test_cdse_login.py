@@ -12,6 +12,7 @@ import pytest
 
 from shared.adapters.cdse import Cdse
 from shared.adapters.cdse_login import Login
+from shared.adapters.cdse_sessions import OwnSession
 from shared.errors import BadSetting, PermanentError, ProviderUnavailable
 from shared.settings import Copernicus
 from tests.adapters.cdse_provider import (
@@ -112,7 +113,7 @@ class TestLogin:
         instants = iter([0.0, 569.0, 571.0, 1000.0, 1000.0 + 3571.0])
         now = [0.0]
         with httpx.Client(transport=Wire(provider)) as client:
-            login = Login(client, SETTINGS, clock=lambda: now[0])
+            login = Login(client, SETTINGS, sessions=OwnSession(), clock=lambda: now[0])
             given = []
             for now[0] in instants:
                 given += [login.token()]
@@ -122,7 +123,7 @@ class TestLogin:
     def test_a_token_of_a_few_seconds_is_used_for_most_of_them(self, provider: Provider) -> None:
         now, provider.expires_in = 0.0, 10.0
         with httpx.Client(transport=Wire(provider)) as client:
-            login = Login(client, SETTINGS, clock=lambda: now)
+            login = Login(client, SETTINGS, sessions=OwnSession(), clock=lambda: now)
             tokens = [login.token(), login.token()]
             now = 9.5
             tokens.append(login.token())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from container.scratch import scratch
 from shared.adapters.sen2cor import choose_command
 from shared.errors import BadName
 from shared.messages import CORRECTIONS, CorrectionMessage, poison_of
-from shared.models import L2A, MANIFEST, BlobPath, ProductName, State, staged_zip
+from shared.models import L2A, MANIFEST, WATCHLIST, BlobPath, ProductName, State, staged_zip
 from shared.records import REFUSED, Record
 from shared.settings import Settings
 from shared.wiring import Services
@@ -169,11 +170,24 @@ def test_a_product_that_cannot_be_corrected_fails_with_its_reason(world: World, 
     assert world.leftovers() == []
 
 
+def test_an_area_that_wants_the_approximate_correction_gets_it_although_sen2cor_is_there(world: World) -> None:
+    area = {"name": "a", "tiles": ["22WEV"], "correction": "approximate"}
+    world.services.store.write(WATCHLIST, json.dumps({"version": 1, "areas": [area]}).encode())
+    try:
+        world.stage()
+        world.run("crash")  # what the stand-in for Sen2Cor would do
+    finally:
+        world.services.store.delete(WATCHLIST)
+    # The approximate processor's own words about the stand-in's thin metadata; the other would have crashed.
+    assert "MTD_MSIL1C.xml" in world.record.reason
+    assert "has no PROCESSING_LEVEL" in world.record.reason
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"<html>busy</html>", "no zip file"),
-        (l1c_zip()[:4000], "cut short"),
+        (b"<html>busy</html>", "no complete zip file"),
+        (l1c_zip()[:4000], "no complete zip file"),
         ("climbing", "would leave its folder"),
     ],
     ids=["no-zip", "cut", "climbing"],

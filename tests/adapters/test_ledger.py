@@ -41,6 +41,8 @@ FULL = Record(
     results=f"surface/22WEV/2024/07/{L2A}.SAFE",
     message='{"version":1}',
     error="Azure storage was busy.",
+    successor="S2B_MSIL1C_20240716T151809_N0511_R068_T22WEV_20250101T000000",
+    note="Deleted by the provider on 2024-09-01: Duplicated product.",
     times={"sensing": AT, "stage": AT + timedelta(hours=3)},
     seconds={"stage": 12.0, "classify": 94.25},
     attempts={"stage": 2},
@@ -197,7 +199,9 @@ def test_a_queue_message_of_full_length_comes_back_whole(ledger: Ledger) -> None
 
 def test_a_month_is_saved_and_replaced(ledger: Ledger) -> None:
     month = TileMonth(Tile("22WEV"), 2024, 7)
-    for record in (MonthRecord(month, AT, 24, closed=False), MonthRecord(month, AT, 25, closed=True)):
+    plain = MonthRecord(month, AT, 24, closed=False)
+    full = MonthRecord(month, AT, 25, closed=True, waiting=1, checked=AT, missing=2, unfinished=3, failed=4)
+    for record in (plain, full, plain):
         ledger.save_month(record)
         assert ledger.month(month) == record
     assert ledger.month(month.next()) is None

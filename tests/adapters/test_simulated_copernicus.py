@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,31 +15,18 @@ import pytest
 
 from local.copernicus import (
     Kind,
-    Lifetimes,
     SimulatedCopernicus,
     TooManyRequests,
     Truncate,
     Unavailable,
     WrongChecksum,
 )
-from local.copernicus.errors import Refusal
-from local.copernicus.filters import parse_filter
 from local.scenes import Scene, SceneSpec, Swath, build_scene
 from shared.errors import BadName, BadProduct, BadSetting, NotFound, ProviderUnavailable
 from shared.models import ProductName, TileMonth
-from shared.settings import Copernicus
+from shared.settings import STORAGE, Copernicus, Settings
+from tests.adapters.simulated import AUGUST, CLEAR, CLOUDY, JULY, bearer, download_url, login, names, search
 from tests.conftest import SHARED, needs_shared
-
-CLEAR = "S2A_MSIL1C_20210702T150911_N0511_R025_T22WEV_20240612T101500"
-CLOUDY = "S2B_MSIL1C_20210710T151909_N0511_R068_T22WEV_20240612T142011"
-AUGUST = "S2B_MSIL1C_20210806T150909_N0511_R025_T22WEV_20240614T070148"
-JULY = (
-    "Collection/Name eq 'SENTINEL-2' and "
-    "Attributes/OData.CSC.StringAttribute/any(att:att/Name eq 'tileId' and "
-    "att/OData.CSC.StringAttribute/Value eq '22WEV') and "
-    "ContentDate/Start ge 2021-07-01T00:00:00.000Z and ContentDate/Start lt 2021-08-01T00:00:00.000Z"
-)
-
 
 Scenes = dict[str, Scene]
 
@@ -77,31 +65,6 @@ def copernicus(scenes: Scenes) -> Iterator[SimulatedCopernicus]:
 def client() -> Iterator[httpx.Client]:
     with httpx.Client(trust_env=False, timeout=10) as client:
         yield client
-
-
-def search(client: httpx.Client, copernicus: SimulatedCopernicus, **options: str) -> httpx.Response:
-    query = {f"${name}": value for name, value in options.items()}
-    return client.get(f"{copernicus.environment()['COPERNICUS_CATALOGUE_URL']}/Products", params=query)
-
-
-def names(response: httpx.Response) -> list[str]:
-    assert response.status_code == 200, response.text
-    return [entry["Name"].removesuffix(".SAFE") for entry in response.json()["value"]]
-
-
-def login(client: httpx.Client, copernicus: SimulatedCopernicus, **form: str) -> httpx.Response:
-    whole = {"client_id": "cdse-public", "grant_type": "password", "username": "demo", "password": "demo"} | form
-    return client.post(copernicus.environment()["COPERNICUS_IDENTITY_URL"], data=whole)
-
-
-def bearer(client: httpx.Client, copernicus: SimulatedCopernicus) -> dict[str, str]:
-    return {"Authorization": f"Bearer {login(client, copernicus).json()['access_token']}"}
-
-
-def download_url(client: httpx.Client, copernicus: SimulatedCopernicus, name: str = CLEAR, service: str = "") -> str:
-    (entry,) = search(client, copernicus, filter=f"Name eq '{name}.SAFE'").json()["value"]
-    root = copernicus.environment()[service or "COPERNICUS_DOWNLOAD_URL"]
-    return f"{root}/Products({entry['Id']})/$value"
 
 
 # Catalogue
@@ -169,77 +132,6 @@ def test_pages_beyond_the_limits_are_refused_with_422(
     assert response.json()["detail"][0]["loc"] == ["query", f"${option}"]
 
 
-@pytest.mark.parametrize(
-    ("condition", "found"),
-    [
-        (f"Name eq '{CLEAR}.SAFE'", {CLEAR}),
-        ("contains(Name,'_R068_')", {CLOUDY}),
-        ("startswith(Name, 'S2B') and not contains(Name,'_R068_')", {AUGUST}),
-        ("PublicationDate gt 2024-07-01T12:00:00.000Z", {CLOUDY, AUGUST}),
-        ("ModificationDate ge 2024-07-02T12:00:00.000Z and ModificationDate lt 2024-07-03T00:00:00Z", {CLOUDY}),
-        (
-            (
-                "Attributes/OData.CSC.DoubleAttribute/any(att:att/Name eq 'cloudCover' and "
-                "att/OData.CSC.DoubleAttribute/Value le 50.0)"
-            ),
-            {CLEAR, AUGUST},
-        ),
-        (
-            (
-                "Attributes/OData.CSC.IntegerAttribute/any(i:i/Name eq 'relativeOrbitNumber' and "
-                "i/OData.CSC.IntegerAttribute/Value eq 68)"
-            ),
-            {CLOUDY},
-        ),
-        ("Online eq false", set()),
-        ("(contains(Name,'_R068_') or contains(Name,'202108')) and Online eq true", {CLOUDY, AUGUST}),
-        ("contains(Name,'_R068_') or contains(Name,'202108') and contains(Name,'nothing')", {CLOUDY}),
-        ("not (contains(Name,'_R068_') or contains(Name,'202108'))", {CLEAR}),
-        ("Name eq 'it''s'", set()),
-        ("Collection/Name eq 'SENTINEL-1'", set()),
-    ],
-)
-def test_filters_mean_what_odata_says(
-    client: httpx.Client, catalogue: SimulatedCopernicus, condition: str, found: set[str]
-) -> None:
-    assert set(names(search(client, catalogue, filter=condition))) == found
-
-
-@pytest.mark.parametrize(
-    "condition",
-    [
-        "Nmae eq 'x'",
-        "Name eq",
-        "Name like 'x'",
-        "Name eq 5",
-        "Name eq 'x",
-        "(Name eq 'x'",
-        "Name eq 'x')",
-        "Name eq 'x' and",
-        "ContentDate/Start ge 'yesterday'",
-        "ContentDate/Start ge 2021-13-01T00:00:00Z",
-        "contains(ContentLength,'5')",
-        "Attributes/OData.CSC.ColourAttribute/any(att:att/Name eq 'x')",
-        "Attributes/OData.CSC.StringAttribute/any(att:att/OData.CSC.DoubleAttribute/Value eq 5)",
-        "Attributes/OData.CSC.StringAttribute/any(att:Name eq 'x')",
-        "; drop table",
-        "(" * 2000,
-    ],
-)
-def test_filters_that_do_not_parse_are_refused_with_400(condition: str) -> None:
-    with pytest.raises(Refusal) as refusal:
-        parse_filter(condition)
-    assert refusal.value.status == 400
-    assert refusal.value.body["detail"]["message"].startswith("Invalid")
-
-
-@pytest.mark.parametrize("options", [{"orderby": "Colour"}, {"expand": "Everything"}, {"filter": "x"}, {"search": "y"}])
-def test_queries_that_mean_nothing_are_refused_with_400(
-    client: httpx.Client, catalogue: SimulatedCopernicus, options: dict[str, str]
-) -> None:
-    assert search(client, catalogue, **options).status_code == 400
-
-
 def test_a_product_is_found_by_its_identifier_and_an_unknown_one_is_not(
     client: httpx.Client, catalogue: SimulatedCopernicus
 ) -> None:
@@ -257,84 +149,6 @@ def test_a_withdrawn_product_moves_to_the_deleted_ones(client: httpx.Client, cop
     assert (deleted["Name"], deleted["DeletionCause"]) == (f"{CLOUDY}.SAFE", "Duplicated product")
     with pytest.raises(NotFound, match="does not offer"):
         copernicus.withdraw(ProductName.parse(CLOUDY))
-
-
-# Login
-
-
-def test_a_wrong_password_is_refused_as_keycloak_does(client: httpx.Client, catalogue: SimulatedCopernicus) -> None:
-    response = login(client, catalogue, password="guess")
-    assert response.status_code == 401
-    assert response.json() == {"error": "invalid_grant", "error_description": "Invalid user credentials"}
-
-
-def test_a_refresh_token_goes_on_with_the_same_session(client: httpx.Client, copernicus: SimulatedCopernicus) -> None:
-    first = login(client, copernicus).json()
-    again = login(client, copernicus, grant_type="refresh_token", refresh_token=first["refresh_token"])
-    assert again.json()["access_token"] != first["access_token"]
-    assert copernicus.sessions == 1
-    stale = login(client, copernicus, grant_type="refresh_token", refresh_token=first["refresh_token"])
-    assert (stale.status_code, stale.json()["error_description"]) == (400, "Token is not active")
-
-
-@pytest.mark.parametrize("form", [{"client_id": "other"}, {"grant_type": "magic"}])
-def test_other_clients_and_grants_are_refused(
-    client: httpx.Client, catalogue: SimulatedCopernicus, form: dict[str, str]
-) -> None:
-    assert login(client, catalogue, **form).status_code in {400, 401}
-
-
-def test_more_sessions_than_allowed_are_refused() -> None:
-    with SimulatedCopernicus(lifetimes=Lifetimes(sessions=2)) as copernicus, httpx.Client(trust_env=False) as client:
-        answers = [login(client, copernicus).status_code for _ in range(3)]
-    assert answers == [200, 200, 400]
-
-
-# Download
-
-
-def test_a_download_is_the_zip_byte_for_byte(
-    client: httpx.Client, catalogue: SimulatedCopernicus, scenes: Scenes
-) -> None:
-    response = client.get(download_url(client, catalogue), headers=bearer(client, catalogue))
-    assert response.content == scenes[CLEAR].zip.read_bytes()
-
-
-def test_the_catalogue_sends_downloads_on_to_the_download_service(
-    client: httpx.Client, catalogue: SimulatedCopernicus
-) -> None:
-    url = download_url(client, catalogue, service="COPERNICUS_CATALOGUE_URL")
-    assert client.get(url).headers["Location"] == download_url(client, catalogue)
-
-
-def test_a_download_without_or_with_an_expired_token_is_refused(
-    client: httpx.Client, copernicus: SimulatedCopernicus
-) -> None:
-    url, token = download_url(client, copernicus), bearer(client, copernicus)
-    assert client.get(url).json()["code"] == "DAT-ZIP-604"
-    assert client.get(url, headers=token).status_code == 200
-    copernicus.expire_tokens()
-    refused = client.get(url, headers=token)
-    assert (refused.status_code, refused.json()["code"]) == (401, "DAT-ZIP-109")
-
-
-def test_access_tokens_end_after_their_lifetime() -> None:
-    lifetimes = Lifetimes(access=0, refresh=60)
-    with SimulatedCopernicus(lifetimes=lifetimes) as copernicus, httpx.Client(trust_env=False) as client:
-        root = copernicus.environment()["COPERNICUS_DOWNLOAD_URL"]
-        answer = client.get(f"{root}/Products(x)/$value", headers=bearer(client, copernicus))
-    assert answer.json()["code"] == "DAT-ZIP-109"
-
-
-def test_offline_malformed_and_unknown_products_are_not_sent(
-    client: httpx.Client, copernicus: SimulatedCopernicus
-) -> None:
-    token, url = bearer(client, copernicus), download_url(client, copernicus)
-    copernicus.set_online(ProductName.parse(CLEAR), online=False)
-    assert names(search(client, copernicus, filter="Online eq false")) == [CLEAR]
-    assert client.get(url, headers=token).status_code == 404
-    root = copernicus.environment()["COPERNICUS_DOWNLOAD_URL"]
-    assert client.get(f"{root}/Products(7)/$value", headers=token).json()["code"] == "DAT-ZIP-111"
 
 
 # Faults
@@ -398,9 +212,7 @@ def test_an_address_needs_a_running_server() -> None:
 
 
 def settings(copernicus: SimulatedCopernicus, **changed: str) -> Copernicus:
-    env = copernicus.environment()
-    fields = {name.removeprefix("COPERNICUS_").lower(): value for name, value in env.items()} | changed
-    return Copernicus(**fields)
+    return replace(Settings.from_env(copernicus.environment() | {STORAGE: "x"}).copernicus, **changed)
 
 
 def test_icewatch_finds_and_downloads_what_is_published(copernicus: SimulatedCopernicus, scenes: Scenes) -> None:

@@ -93,14 +93,14 @@ def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
-    refused(b"<html>Service unavailable</html>", tmp_path, "no zip file")
-    refused(b"", tmp_path, "The 0 bytes")
+    refused(b"<html>Service unavailable</html>", tmp_path, "no complete zip file")
+    refused(b"", tmp_path, "no complete zip file")
 
 
 @pytest.mark.parametrize("part", [0.01, 0.5, 0.95, 0.999])
 def test_a_zip_that_is_cut_short_is_refused(tmp_path: Path, part: float) -> None:
     body = l1c_zip()
-    refused(body[: int(len(body) * part)], tmp_path, "cut short or damaged")
+    refused(body[: int(len(body) * part)], tmp_path, "no complete zip file|damaged at")
 
 
 def test_a_flipped_bit_is_found_by_the_checksum(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_a_real_old_product_is_unpacked_whole_with_its_empty_folders(tmp_path: P
 @needs_shared
 def test_a_real_cut_download_is_refused(tmp_path: Path) -> None:
     (path,) = (SHARED / "data" / "safe").glob("truncated_*.zip")
-    with path.open("rb") as archive, pytest.raises(BadProduct, match=r"The 30318 bytes staged .* cut short or damaged"):
+    with path.open("rb") as archive, pytest.raises(BadProduct, match="no complete zip file"):
         unpack(archive, PRODUCT, tmp_path)
 
 

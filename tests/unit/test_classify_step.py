@@ -10,7 +10,7 @@ import pytest
 from shared.adapters.models import load_classifier
 from shared.adapters.quicklook import quicklook
 from shared.adapters.rasters import GdalRasters
-from shared.errors import BadModel, StorageUnavailable
+from shared.errors import BadModel, NotFound, StorageUnavailable
 from shared.models import BlobPath, ProductName, State, l2a_folder, surface_folder
 from shared.pipeline.classify import classify
 from shared.pipeline.surface import Options, Tools
@@ -52,7 +52,7 @@ def step(store: FakeStore, ledger: FakeLedger, classifier: Classifier, **changes
         "ledger": ledger,
         "load_classifier": lambda: classifier,
         "tools": Tools(GdalRasters(), quicklook),
-        "options": options,
+        "options": lambda: options,
         "clock": FakeClock(),
     }
     return classify(PRODUCT, **(given | changes))
@@ -215,3 +215,14 @@ def test_a_run_killed_anywhere_never_looks_complete(files: dict[str, bytes], cla
         with pytest.raises(KeyboardInterrupt):
             step(store, ledger, classifier)
         assert store.info(MANIFEST) is None
+
+
+def test_an_ice_mask_that_is_not_there_fails_the_product_with_the_reason(
+    files: dict[str, bytes], classifier: Classifier
+) -> None:
+    def options() -> Options:
+        raise NotFound("There is no blob config/outline.gpkg.")
+
+    record = step(a_store(files), FakeLedger([CORRECTED]), classifier, options=options)
+    assert record is not None
+    assert (record.state, record.reason) == (State.FAILED, "There is no blob config/outline.gpkg.")

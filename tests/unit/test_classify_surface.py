@@ -465,3 +465,27 @@ def test_a_real_product_gives_all_results_and_finds_next_to_no_ice_in_ireland(cl
 def test_the_software_version_is_the_projects() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["project"]["version"] == VERSION
+
+
+def _vouched(files: dict[str, bytes], algorithm: str) -> dict[str, bytes]:
+    """``files`` with a manifest.safe that states the digest of each."""
+    digest = {"MD5": hashlib.md5, "SHA3-256": hashlib.sha3_256}[algorithm]
+    entries = "".join(
+        f'<byteStream size="{len(data)}"><fileLocation href="./{name}"/>'
+        f'<checksum checksumName="{algorithm}">{digest(data).hexdigest()}</checksum></byteStream>'
+        for name, data in files.items()
+    )
+    return files | {"manifest.safe": f"<xfdu>{entries}</xfdu>".encode()}
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA3-256"])
+def test_an_image_changed_inside_is_noticed_by_the_checksum_of_the_manifest(
+    scene: Scene, classifier: Classifier, algorithm: str
+) -> None:
+    files = _vouched(l2a_files_of(scene), algorithm)
+    assert isinstance(run(files, classifier).outcome, Summary)
+    name = named(files, "_B04_")
+    image = files[name]
+    files[name] = image[:-200] + bytes(20) + image[-180:]
+    with pytest.raises(BadProduct, match=rf"^B04 of .* is damaged: its {algorithm} is .*, manifest.safe states "):
+        run(files, classifier)

@@ -1,34 +1,46 @@
-"""discover finds what is new, keeps both halves of a granule and the newest baseline, and writes it all down."""
+"""discover finds what is new, keeps halves, replaces baselines, and says why something is not fetched."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from shared.errors import ProviderUnavailable
 from shared.messages import ProductMessage, TileMonthMessage
 from shared.models import Checksum, Product, State, Tile, TileMonth
-from shared.pipeline.discover import discover
-from tests.fakes import FakeCatalogue, FakeClock, FakeLedger, a_product
+from shared.pipeline.discover import MOST_RETURNS, RETRIEVE_AGAIN, discover
+from shared.pipeline.discover_choice import OFFICIAL_GRACE, Rules
+from shared.ports import Deletion, Retrieval, Unsupported
+from shared.records import Record
+from tests.fakes import NOON, FakeCatalogue, FakeClock, FakeLedger, a_product
 from tests.products import L1C, OLDER, SECOND_HALF
 
-JULY = TileMonthMessage(tile="22WEV", month="2024-07")
+MONTH = TileMonth(Tile("22WEV"), 2024, 7)
+JULY = TileMonthMessage.of(MONTH)
+LATE = TileMonthMessage.of(MONTH, backfill=True, since=NOON - timedelta(days=1))
+OFFICIAL = "S2B_MSIL2A_20240716T151809_N0511_R068_T22WEV_20240716T194612"
+OWN_L2A = "S2B_MSIL2A_20240716T151809_N9999_R068_T22WEV_20240717T010203"
+FUTURE = "S2D_MSIL1C_20240716T151809_N0511_R068_T22WEV_20240716T184612"
+LONG = "S2A_OPER_PRD_MSIL1C_PDMC_20161013T075059_R111_V20161012T161812_20161012T161807"
 
 
-def found(
-    ledger: FakeLedger, *products: Product, again: bool = False, limit: float = 100.0, now: datetime | None = None
-) -> list[str]:
-    clock = FakeClock(now) if now else FakeClock()
-    messages = discover(
-        JULY, catalogue=FakeCatalogue(products), ledger=ledger, clock=clock, scene_cloud_limit=limit, again=again
-    )
-    return [message.product for message in messages]
+def looking(catalogue: FakeCatalogue, ledger: FakeLedger, message: TileMonthMessage = JULY, **options) -> list[str]:
+    clock = FakeClock(options.pop("now", NOON))
+    return [m.product for m in discover(message, catalogue=catalogue, ledger=ledger, clock=clock, **options)]
 
 
-def state(ledger: FakeLedger, name: str) -> State:
-    return ledger.rows["22WEV", name].state
+def found(ledger: FakeLedger, *products: Product, **options) -> list[str]:
+    return looking(FakeCatalogue(products), ledger, **options)
+
+
+def row(ledger: FakeLedger, name: str) -> Record:
+    return ledger.rows["22WEV", name]
+
+
+def put(ledger: FakeLedger, name: str, state: State) -> None:
+    ledger.update("22WEV", name, lambda old: replace(old, state=state))
 
 
 def test_a_new_product_is_entered_and_asked_for():
@@ -36,79 +48,315 @@ def test_a_new_product_is_entered_and_asked_for():
     product = a_product(L1C, body=b"123", checksums=(Checksum("MD5", "ab" * 16),))
     messages = discover(JULY, catalogue=FakeCatalogue([product]), ledger=ledger, clock=FakeClock())
     assert messages == [ProductMessage.of(product)]
-    record = ledger.rows["22WEV", L1C]
+    record = row(ledger, L1C)
     assert (record.state, record.bytes, record.checksum) == (State.DISCOVERED, 3, f"MD5:{'ab' * 16}")
     assert record.times["sensing"] == datetime(2024, 7, 16, 15, 18, 9, tzinfo=UTC)
 
 
-def test_the_second_search_finds_nothing_new():
+def test_the_second_search_finds_nothing_new_and_changes_no_row():
     ledger = FakeLedger()
-    found(ledger, a_product(L1C))
-    assert found(ledger, a_product(L1C)) == []
+    found(ledger, a_product(L1C), a_product(OLDER), a_product(SECOND_HALF))
+    before = dict(ledger.rows)
+    assert found(ledger, a_product(L1C), a_product(OLDER), a_product(SECOND_HALF), now=NOON + timedelta(days=1)) == []
+    assert ledger.rows == before
 
 
-def test_a_repeated_message_asks_again_for_what_is_still_only_discovered():
+def test_any_platform_is_taken():
+    assert found(FakeLedger(), a_product(L1C), a_product(FUTURE)) == [L1C, FUTURE]
+
+
+def test_a_repeated_message_asks_again_for_what_is_still_only_discovered_although_it_looks_at_changes_only():
     ledger = FakeLedger()
-    found(ledger, a_product(L1C))
-    assert found(ledger, a_product(L1C), again=True) == [L1C]
+    old = a_product(L1C, modified=NOON - timedelta(days=9))
+    found(ledger, old)
+    assert found(ledger, old, message=LATE) == []
+    assert found(ledger, old, message=LATE, again=True) == [L1C]
 
 
 def test_a_repeated_message_does_not_ask_again_for_what_is_staged():
     ledger = FakeLedger()
     found(ledger, a_product(L1C))
-    ledger.update("22WEV", L1C, lambda old: replace(old, state=State.STAGED))
+    put(ledger, L1C, State.STAGED)
     assert found(ledger, a_product(L1C), again=True) == []
 
 
-def test_both_halves_of_a_split_granule_are_kept():
+def test_both_halves_of_a_split_granule_are_kept_also_when_one_comes_late():
     assert found(FakeLedger(), a_product(L1C), a_product(SECOND_HALF)) == [L1C, SECOND_HALF]
+    ledger = FakeLedger()
+    found(ledger, a_product(L1C))
+    put(ledger, L1C, State.CLASSIFIED)
+    assert found(ledger, a_product(SECOND_HALF), message=LATE) == [SECOND_HALF]
 
 
 def test_the_newest_baseline_wins_and_the_older_is_skipped_with_the_reason():
     ledger = FakeLedger()
     assert found(ledger, a_product(OLDER), a_product(L1C)) == [L1C]
-    assert state(ledger, OLDER) is State.SKIPPED
-    assert L1C in ledger.rows["22WEV", OLDER].reason
+    assert row(ledger, OLDER).state is State.SKIPPED
+    assert row(ledger, OLDER).reason == f"Superseded by {L1C}, which has a newer processing baseline."
 
 
 def test_results_of_an_older_baseline_stay_until_the_newer_are_there():
     ledger = FakeLedger()
     found(ledger, a_product(OLDER))
-    ledger.update("22WEV", OLDER, lambda old: replace(old, state=State.CLASSIFIED))
+    put(ledger, OLDER, State.CLASSIFIED)
+    assert found(ledger, a_product(OLDER), a_product(L1C)) == [L1C]
+    assert (row(ledger, OLDER).state, row(ledger, OLDER).successor) == (State.CLASSIFIED, L1C)
+    put(ledger, L1C, State.CLASSIFIED)
     found(ledger, a_product(OLDER), a_product(L1C))
-    assert state(ledger, OLDER) is State.CLASSIFIED
-    ledger.update("22WEV", L1C, lambda old: replace(old, state=State.CLASSIFIED))
-    found(ledger, a_product(OLDER), a_product(L1C))
-    assert state(ledger, OLDER) is State.SKIPPED
+    assert row(ledger, OLDER).state is State.SKIPPED
+
+
+def test_older_results_stay_until_both_halves_of_the_newer_baseline_are_done():
+    ledger = FakeLedger()
+    found(ledger, a_product(OLDER))
+    put(ledger, OLDER, State.CLASSIFIED)
+    products = [a_product(OLDER), a_product(L1C), a_product(SECOND_HALF)]
+    found(ledger, *products)
+    put(ledger, L1C, State.CLASSIFIED)
+    found(ledger, *products)
+    assert row(ledger, OLDER).state is State.CLASSIFIED
+    put(ledger, SECOND_HALF, State.REJECTED)
+    found(ledger, *products)
+    assert row(ledger, OLDER).state is State.SKIPPED
+
+
+def test_a_reprocessing_that_alone_is_seen_supersedes_the_older_that_only_the_ledger_knows():
+    ledger = FakeLedger()
+    found(ledger, a_product(OLDER))
+    assert found(ledger, a_product(L1C, modified=NOON), message=LATE) == [L1C]
+    assert (row(ledger, OLDER).state, row(ledger, OLDER).successor) == (State.SKIPPED, L1C)
+
+
+def test_an_older_baseline_that_arrives_after_the_newer_is_skipped_at_once():
+    ledger = FakeLedger()
+    found(ledger, a_product(L1C))
+    put(ledger, L1C, State.CLASSIFIED)
+    assert found(ledger, a_product(OLDER, modified=NOON), message=LATE) == []
+    assert row(ledger, OLDER).successor == L1C
+
+
+def test_where_the_newer_is_deleted_before_it_was_fetched_the_older_comes_back():
+    ledger, catalogue = FakeLedger(), FakeCatalogue([a_product(OLDER), a_product(L1C)])
+    assert looking(catalogue, ledger) == [L1C]
+    catalogue.withdraw(L1C, cause="Corrupted product")
+    assert looking(catalogue, ledger) == [OLDER]
+    assert row(ledger, L1C).state is State.SKIPPED
+    assert row(ledger, L1C).reason == "Deleted by the provider on 2024-08-01: Corrupted product."
+
+
+def test_a_product_that_is_listed_again_after_its_deletion_is_fetched_and_may_be_deleted_again():
+    ledger, catalogue = FakeLedger(), FakeCatalogue([a_product(L1C)])
+    looking(catalogue, ledger)
+    catalogue.withdraw(L1C)
+    looking(catalogue, ledger)
+    catalogue.publish(a_product(L1C))
+    assert looking(catalogue, ledger) == [L1C]
+    assert looking(catalogue, ledger) == []
+    assert row(ledger, L1C).state is State.DISCOVERED
+    catalogue.withdraw(L1C)
+    looking(catalogue, ledger)
+    assert row(ledger, L1C).state is State.SKIPPED
+
+
+@pytest.mark.parametrize("state", [State.STAGED, State.CLASSIFIED, State.REJECTED, State.FAILED])
+def test_a_deletion_of_what_was_fetched_is_noted_and_changes_nothing_else(state):
+    ledger, catalogue = FakeLedger(), FakeCatalogue([a_product(L1C)])
+    looking(catalogue, ledger)
+    put(ledger, L1C, state)
+    catalogue.withdraw(L1C)
+    assert looking(catalogue, ledger) == []
+    assert (row(ledger, L1C).state, row(ledger, L1C).reason) == (state, "")
+    assert row(ledger, L1C).note == "Deleted by the provider on 2024-08-01: Duplicated product."
+    assert row(ledger, L1C).times["deleted"] == NOON
+
+
+def test_of_entries_with_the_same_name_one_is_fetched_and_the_deletion_of_the_other_does_no_harm():
+    ledger = FakeLedger()
+    first, second = a_product(L1C, product_id="one"), a_product(L1C, product_id="two")
+    catalogue = FakeCatalogue([first, second])
+    assert looking(catalogue, ledger) == [L1C]
+    kept = row(ledger, L1C).id
+    [other] = {"one", "two"} - {kept}
+    catalogue.products = [product for product in catalogue.products if product.id == kept]
+    catalogue.deletions.append(Deletion(other, L1C, NOON, "Duplicated product"))
+    assert looking(catalogue, ledger) == []
+    assert row(ledger, L1C).note == ""
+
+
+@pytest.mark.parametrize("state", [State.DISCOVERED, State.FAILED])
+def test_a_product_that_is_published_again_under_another_identifier_is_asked_for_again(state):
+    ledger, catalogue = FakeLedger(), FakeCatalogue([a_product(L1C, product_id="one")])
+    looking(catalogue, ledger)
+    put(ledger, L1C, state)
+    catalogue.withdraw(L1C)
+    catalogue.publish(a_product(L1C, product_id="two"))
+    assert looking(catalogue, ledger) == [L1C]
+    assert (row(ledger, L1C).state, row(ledger, L1C).id) == (State.DISCOVERED, "two")
+    assert looking(catalogue, ledger) == []
 
 
 def test_a_scene_too_cloudy_by_the_catalogue_is_skipped_with_both_numbers():
     ledger = FakeLedger()
-    assert found(ledger, a_product(L1C, cloud_cover=91.5), limit=80) == []
-    assert ledger.rows["22WEV", L1C].reason == "The catalogue says 91.5 % cloud; the watchlist allows 80 %."
+    assert found(ledger, a_product(L1C, cloud_cover=91.5), rules=Rules(80)) == []
+    assert row(ledger, L1C).reason == "The catalogue says 91.5 % cloud; the watchlist allows 80 %."
 
 
-def test_an_offline_product_waits_and_is_asked_for_once_it_is_online():
+def test_a_cloudy_scene_is_fetched_once_the_limit_allows_it():
     ledger = FakeLedger()
-    assert found(ledger, a_product(L1C, online=False)) == []
-    assert state(ledger, L1C) is State.OFFLINE
-    assert found(ledger, a_product(L1C, online=True)) == [L1C]
-    assert state(ledger, L1C) is State.DISCOVERED
+    found(ledger, a_product(L1C, cloud_cover=91.5), rules=Rules(80))
+    assert found(ledger, a_product(L1C, cloud_cover=91.5), rules=Rules(95)) == [L1C]
+    assert (row(ledger, L1C).state, row(ledger, L1C).reason) == (State.DISCOVERED, "")
 
 
-def test_a_month_closes_when_late_arrivals_are_over():
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (Retrieval.ACCEPTED, "asked for on 2024-08-01"),
+        (Retrieval.OVER_QUOTA, "quota of wishes was used up"),
+        (Retrieval.UNSUPPORTED, "nothing can be ordered"),
+    ],
+)
+def test_an_offline_product_is_asked_for_and_waits_with_the_reason(answer, words):
+    ledger, catalogue = FakeLedger(), FakeCatalogue([a_product(L1C, online=False)])
+    catalogue.retrieval = answer
+    assert looking(catalogue, ledger) == []
+    assert row(ledger, L1C).state is State.OFFLINE
+    assert words in row(ledger, L1C).reason
+    assert ledger.months[MONTH].waiting == 1
+    catalogue.publish(a_product(L1C, online=True))
+    assert looking(catalogue, ledger) == [L1C]
+    assert (row(ledger, L1C).state, row(ledger, L1C).reason) == (State.DISCOVERED, "")
+
+
+def wishes(catalogue: FakeCatalogue) -> int:
+    return sum(call[0] == "retrieve" for call in catalogue.calls)
+
+
+def test_an_offline_product_is_asked_for_once_and_again_only_after_a_week():
+    ledger, catalogue = FakeLedger(), FakeCatalogue([a_product(L1C, online=False)])
+    catalogue.retrieval = Retrieval.ACCEPTED
+    for hours in (0, 6, 24):
+        looking(catalogue, ledger, now=NOON + timedelta(hours=hours))
+    assert wishes(catalogue) == 1
+    looking(catalogue, ledger, now=NOON + RETRIEVE_AGAIN)
+    assert wishes(catalogue) == 2
+
+
+def test_when_the_quota_is_used_up_no_more_is_asked_for_in_that_run_and_all_of_it_in_the_next():
+    offline = [a_product(name, online=False) for name in (L1C, SECOND_HALF, FUTURE)]
+    ledger, catalogue = FakeLedger(), FakeCatalogue(offline)
+    catalogue.retrieval = Retrieval.OVER_QUOTA
+    looking(catalogue, ledger)
+    assert wishes(catalogue) == 1
+    catalogue.retrieval = Retrieval.ACCEPTED
+    looking(catalogue, ledger)
+    assert wishes(catalogue) == 4
+
+
+def test_a_product_that_is_listed_as_online_and_never_handed_out_fails_in_the_end():
+    ledger, product = FakeLedger(), a_product(L1C)
+    found(ledger, product)
+    for _ in range(MOST_RETURNS):
+        put(ledger, L1C, State.OFFLINE)
+        assert found(ledger, product) == [L1C]
+    put(ledger, L1C, State.OFFLINE)
+    assert found(ledger, product) == []
+    assert row(ledger, L1C).state is State.FAILED
+
+
+def test_an_offline_product_that_is_listed_no_more_is_not_waited_for():
     ledger = FakeLedger()
-    month = TileMonth(Tile("22WEV"), 2024, 7)
+    found(ledger, a_product(L1C, online=False))
+    found(ledger)
+    assert row(ledger, L1C).state is State.SKIPPED
+    assert ledger.months[MONTH].waiting == 0
+
+
+def test_official_l2a_in_the_archive_is_not_waited_for_once_the_watchlist_asks_for_it_no_more():
+    ledger, products = FakeLedger(), [a_product(L1C), a_product(OFFICIAL, online=False)]
+    assert found(ledger, *products, rules=Rules(official=True)) == []
+    assert found(ledger, *products) == [L1C]
+    assert row(ledger, OFFICIAL).state is State.SKIPPED
+    assert "asks for official L2A no more" in row(ledger, OFFICIAL).reason
+
+
+def test_a_long_name_is_recognised_and_skipped_with_the_reason_once():
+    ledger, catalogue = FakeLedger(), FakeCatalogue()
+    catalogue.long_names = [(MONTH, Unsupported("id-9", LONG, MONTH.start, "It holds several tiles."))]
+    for _ in range(2):
+        assert looking(catalogue, ledger) == []
+    assert (row(ledger, LONG).state, row(ledger, LONG).reason) == (State.SKIPPED, "It holds several tiles.")
+    assert ledger.months[MONTH].found == 1
+
+
+def test_where_the_official_l2a_is_wanted_and_offered_it_is_taken_and_the_l1c_says_so():
+    ledger = FakeLedger()
+    assert found(ledger, a_product(L1C), a_product(OFFICIAL), rules=Rules(official=True)) == [OFFICIAL]
+    assert row(ledger, L1C).state is State.SKIPPED
+    assert row(ledger, L1C).reason == f"The provider's own correction of this acquisition, {OFFICIAL}, is used."
+
+
+def test_an_l1c_waits_some_days_for_its_official_l2a_and_is_corrected_here_afterwards():
+    ledger, rules = FakeLedger(), Rules(official=True)
+    assert found(ledger, a_product(L1C), rules=rules) == []
+    assert "not offered yet; corrected here if it is not there by 2024-08-08" in row(ledger, L1C).reason
+    assert found(ledger, a_product(L1C), rules=rules, now=NOON + OFFICIAL_GRACE) == [L1C]
+
+
+def test_the_official_l2a_that_comes_while_its_l1c_waits_is_taken():
+    ledger, rules = FakeLedger(), Rules(official=True)
+    found(ledger, a_product(L1C), rules=rules)
+    assert found(ledger, a_product(L1C), a_product(OFFICIAL), rules=rules) == [OFFICIAL]
+    assert row(ledger, L1C).state is State.SKIPPED
+
+
+@pytest.mark.parametrize("state", [State.STAGED, State.CLASSIFIED])
+def test_an_acquisition_in_work_from_its_l1c_is_not_done_again_from_the_official_l2a(state):
+    ledger = FakeLedger()
+    found(ledger, a_product(L1C))
+    put(ledger, L1C, state)
+    assert found(ledger, a_product(L1C), a_product(OFFICIAL), rules=Rules(official=True)) == []
+    assert row(ledger, OFFICIAL).successor == L1C
+
+
+def test_an_acquisition_done_from_the_official_l2a_is_not_done_again_from_its_l1c():
+    ledger = FakeLedger()
+    found(ledger, a_product(L1C), a_product(OFFICIAL), rules=Rules(official=True))
+    put(ledger, OFFICIAL, State.CLASSIFIED)
+    assert found(ledger, a_product(L1C)) == []
+
+
+def test_an_l2a_that_somebody_dropped_does_not_keep_the_official_one_away():
+    ledger = FakeLedger([Record("22WEV", OWN_L2A, State.CLASSIFIED, l2a=OWN_L2A)])
+    assert found(ledger, a_product(OFFICIAL), rules=Rules(official=True)) == [OFFICIAL]
+
+
+def test_without_the_wish_for_official_l2a_none_is_searched_for():
+    assert found(FakeLedger(), a_product(L1C), a_product(OFFICIAL)) == [L1C]
+
+
+def test_a_month_closes_when_late_arrivals_are_over_and_counts_what_comes_later():
+    ledger = FakeLedger()
     found(ledger, a_product(L1C), now=datetime(2024, 8, 15, tzinfo=UTC))
-    assert not ledger.months[month].closed
+    assert not ledger.months[MONTH].closed
     found(ledger, a_product(L1C), now=datetime(2024, 9, 15, tzinfo=UTC))
-    assert ledger.months[month].closed
-    assert ledger.months[month].found == 1
+    assert (ledger.months[MONTH].closed, ledger.months[MONTH].found) == (True, 1)
+    late = a_product(SECOND_HALF, modified=datetime(2024, 9, 20, tzinfo=UTC))
+    found(ledger, late, message=LATE, now=datetime(2024, 9, 21, tzinfo=UTC))
+    assert (ledger.months[MONTH].closed, ledger.months[MONTH].found) == (True, 2)
 
 
 def test_an_unreachable_catalogue_raises_for_the_queue_to_retry_and_leaves_the_month_open():
     catalogue, ledger = FakeCatalogue([a_product(L1C)]), FakeLedger()
     catalogue.fail("search", ProviderUnavailable("The catalogue answers 503."))
     with pytest.raises(ProviderUnavailable):
-        discover(JULY, catalogue=catalogue, ledger=ledger, clock=FakeClock())
+        looking(catalogue, ledger)
     assert ledger.months == {}
+
+
+def test_another_writer_who_moved_the_product_on_meanwhile_wins():
+    ledger = FakeLedger()
+    found(ledger, a_product(L1C, cloud_cover=90.0), rules=Rules(80))
+    ledger.interfere = lambda: put(ledger, L1C, State.CLASSIFIED)
+    assert found(ledger, a_product(L1C, cloud_cover=90.0)) == []
+    assert row(ledger, L1C).state is State.CLASSIFIED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from shared.messages import ClassificationMessage, CorrectionMessage
@@ -24,6 +26,9 @@ class Inbox:
         path = BlobPath("drop", name)
         self.store.write(path, body)
         return path
+
+    def set(self, name: str, state: State) -> None:
+        self.ledger.update("22WEV", name, lambda old: replace(old, state=state, l2a=L2A))
 
     def drop(self, name: str, body: bytes):
         return self.event(self.put(name, body))
@@ -74,11 +79,63 @@ def test_a_file_that_comes_after_the_manifest_moves_and_the_product_is_classifie
     assert inbox.store.blobs[FOLDER / "MTD_MSIL2A.xml"].data == b"<x/>"
 
 
-def test_an_event_told_twice_does_nothing_the_second_time():
+def test_an_event_told_again_sends_the_message_that_may_have_been_lost():
     inbox = Inbox()
     path = BlobPath("drop", f"{L1C}.zip")
-    inbox.drop(path.name, l1c_zip())
+    assert inbox.drop(path.name, l1c_zip()) == [CorrectionMessage(product=L1C)]
+    assert inbox.event(path) == [CorrectionMessage(product=L1C)]
+    inbox.set(L1C, State.CORRECTED)
     assert inbox.event(path) == []
+
+
+@pytest.mark.parametrize("state", [State.CORRECTED, State.CLASSIFIED, State.SKIPPED])
+def test_a_second_copy_of_a_product_that_is_done_leaves_the_inbox_and_changes_nothing(state):
+    inbox = Inbox()
+    inbox.drop(f"{L1C}.zip", l1c_zip())
+    inbox.set(L1C, state)
+    assert inbox.drop(f"{L1C}.zip", l1c_zip()) == []
+    assert inbox.store.paths("drop") == []
+    assert inbox.ledger.rows["22WEV", L1C].state is state
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.REJECTED])
+def test_a_product_that_failed_or_was_rejected_starts_anew_when_it_is_dropped_again(state):
+    inbox = Inbox()
+    inbox.drop(f"{L1C}.zip", l1c_zip())
+    inbox.set(L1C, state)
+    assert inbox.drop(f"{L1C}.zip", l1c_zip()) == [CorrectionMessage(product=L1C)]
+    assert inbox.ledger.rows["22WEV", L1C].state is State.STAGED
+    assert inbox.ledger.rows["22WEV", L1C].l2a == ""
+
+
+def test_a_damaged_zip_dropped_over_a_complete_folder_leaves_nothing_that_looks_complete():
+    inbox = Inbox()
+    inbox.drop(f"{L2A}.zip", l2a_zip())
+    inbox.set(L2A, State.REJECTED)
+    whole = l2a_zip()
+    damaged = whole.replace(b"_B12_20m.jp2B12", b"_B12_20m.jp2B21", 1)  # its checksum no longer fits
+    assert damaged != whole
+    inbox.drop(f"{L2A}.zip", damaged)
+    assert inbox.ledger.rows["22WEV", L2A].state is State.FAILED
+    assert f"{FOLDER.name}/{MANIFEST}" not in inbox.store.paths("l2a")
+
+
+def test_a_folder_that_waits_for_its_manifest_is_in_the_ledger():
+    inbox = Inbox()
+    inbox.drop(f"{L2A}.SAFE/MTD_MSIL2A.xml", b"<x/>")
+    record = inbox.ledger.rows["22WEV", L2A]
+    assert record.state is State.DISCOVERED
+    assert record.error == f"Waits for its manifest.safe in drop/{L2A}.SAFE."
+
+
+def test_a_folder_dropped_again_is_classified_again():
+    inbox = Inbox()
+    for _ in range(2):
+        for name, body in l2a_members(L2A).items():
+            inbox.put(f"{L2A}.SAFE/{name}", body)
+        inbox.event(BlobPath("drop", f"{L2A}.SAFE/{MANIFEST}"))
+        assert inbox.ledger.rows["22WEV", L2A].state is State.CORRECTED
+        inbox.set(L2A, State.CLASSIFIED)
 
 
 @pytest.mark.parametrize(

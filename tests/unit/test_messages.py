@@ -77,7 +77,7 @@ def test_a_correction_takes_l1c_and_a_classification_takes_l2a(name: ProductName
         (TileMonthMessage, MONTH | {"extra": 1}, "extra"),
         (TileMonthMessage, {"version": 1, "tile": "22WEV"}, "month: Field required"),
         (ProductMessage, PRODUCT | {"product": "S2B"}, "is no Sentinel-2 product name"),
-        (ProductMessage, PRODUCT | {"product": L2A}, "this step takes L1C"),
+        (CorrectionMessage, {"version": 1, "product": L2A}, "this step takes L1C"),
         (ProductMessage, PRODUCT | {"id": ""}, "id"),
         (ProductMessage, PRODUCT | {"id": "../x"}, "id"),
         (ProductMessage, PRODUCT | {"id": "x\n"}, "id"),

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.adapters.rows import key_of, name_of, record_of, row_of, unknown
+from shared.adapters.rows import key_of, month_of, name_of, record_of, row_of, row_of_month, unknown
 from shared.errors import BadName
-from shared.models import State
-from shared.records import Record
+from shared.models import State, Tile, TileMonth
+from shared.records import MonthRecord, Record
 from tests.adapters.test_ledger import AT, FULL, PLAIN
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -24,7 +24,9 @@ RECORDS = st.builds(
     partition=TEXTS,
     name=TEXTS,
     state=st.sampled_from(State),
-    **dict.fromkeys(("reason", "id", "checksum", "baseline", "l2a", "processor", "results", "error"), TEXTS),
+    **dict.fromkeys(
+        ("reason", "id", "checksum", "baseline", "l2a", "processor", "results", "error", "successor", "note"), TEXTS
+    ),
     message=st.text(st.characters(exclude_categories=["Cs"]), max_size=40).map(lambda text: text * 1000),
     bytes=st.integers(0, 2**62),
     orbit=st.integers(0, 143),
@@ -67,3 +69,11 @@ def test_a_map_key_that_is_no_column_name_is_refused() -> None:
 def test_times_of_another_zone_are_the_same_instant() -> None:
     local = AT.astimezone(timezone(timedelta(hours=-2)))
     assert record_of(row_of(replace(PLAIN, times={"stage": local}))).times["stage"] == AT
+
+
+def test_a_tile_month_that_an_earlier_version_wrote_is_read() -> None:
+    full = MonthRecord(TileMonth(Tile("22WEV"), 2024, 7), AT, 25, closed=True, waiting=1, checked=AT, missing=2)
+    row = row_of_month(full)
+    assert month_of(row) == full
+    old = {name: row[name] for name in ("PartitionKey", "RowKey", "searched", "found", "closed")}
+    assert month_of(old) == MonthRecord(full.month, AT, 25, closed=True)

@@ -86,3 +86,28 @@ def test_no_secret_is_shown() -> None:
     settings = Settings.from_env({"AzureWebJobsStorage": "AccountKey=secret1", "COPERNICUS_PASSWORD": "secret2"})
     assert "secret" not in repr(settings) + str(settings)
     assert settings.copernicus.password == "secret2"
+
+
+def test_the_room_for_backfill_can_be_set() -> None:
+    assert Settings.from_env(LOCAL).backfill.room == 120
+    assert Settings.from_env(LOCAL | {"BACKFILL_ROOM": "900"}).backfill.room == 900
+    with pytest.raises(BadSetting, match="BACKFILL_ROOM is '-'"):
+        Settings.from_env(LOCAL | {"BACKFILL_ROOM": "-"})
+
+
+def test_the_download_limits_follow_the_settings() -> None:
+    downloads = Settings.from_env(LOCAL | {"DOWNLOAD_SLOTS": "2", "MONTHLY_BYTES": "1180000"}).downloads
+    assert (downloads.slots, downloads.most_bytes, downloads.backfill_bytes) == (2, 1_180_000, 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"DOWNLOAD_SLOTS": "0"}, "DOWNLOAD_SLOTS is 0; expected a number from 1"),
+        ({"MONTHLY_BYTES": "-1"}, "MONTHLY_BYTES is -1"),
+        ({"MONTHLY_BYTES": "10", "MONTHLY_BYTES_BACKFILL": "11"}, "MONTHLY_BYTES_BACKFILL is 11; expected at most"),
+    ],
+)
+def test_download_limits_that_cannot_be_are_refused(settings: dict[str, str], says: str) -> None:
+    with pytest.raises(BadSetting, match=says):
+        Settings.from_env(LOCAL | settings)

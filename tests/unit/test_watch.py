@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from shared.errors import BadName, NotFound
 from shared.messages import CLASSIFICATIONS, CORRECTIONS, PRODUCTS
 from shared.models import MANIFEST, ProductName, State, l2a_folder, staged_zip
 from shared.pipeline.retry import retry
-from shared.pipeline.watch import LIMITS, MAX_RESCUES, Rescue, watch
+from shared.pipeline.watch import LIMITS, MAX_RESCUES, MOST_AT_ONCE, Rescue, watch
 from shared.records import Record
 from tests.fakes import NOON, FakeClock, FakeLedger, FakeQueues, FakeStore
 from tests.products import L1C, L2A
@@ -56,6 +57,40 @@ def test_a_product_at_rest_is_left_alone(state):
 def test_a_product_within_its_limit_is_left_alone():
     clock = FakeClock(LONG_AGO + LIMITS[State.STAGED])
     assert rescues(FakeLedger([waiting(State.STAGED)]), clock) == []
+
+
+@pytest.mark.parametrize("sign", ["watch", "waits", "retry"])
+def test_a_product_that_gave_a_sign_of_life_within_its_limit_is_left_alone(sign):
+    record = waiting(State.DISCOVERED)
+    record = replace(record, times={**record.times, sign: NOON - timedelta(hours=1)})
+    assert rescues(FakeLedger([record]), FakeClock()) == []
+
+
+def test_a_product_that_went_on_after_a_rescue_waits_its_full_limit_again():
+    clock = FakeClock(LONG_AGO + LIMITS[State.STAGED])
+    record = waiting(State.STAGED)
+    record = replace(record, times={**record.times, "watch": LONG_AGO - timedelta(days=9)})
+    assert rescues(FakeLedger([record]), clock) == []
+
+
+@pytest.mark.parametrize(("days", "backfill"), [(40, False), (90, True)])
+def test_what_was_old_when_it_was_found_is_backfill_again(days: int, backfill: bool):
+    record = waiting(State.DISCOVERED)
+    found = ProductName.parse(L1C).sensing + timedelta(days=days)
+    record = replace(record, times={"discover": found})
+    (rescue,) = rescues(FakeLedger([record]), FakeClock(found + timedelta(days=2)))
+    assert rescue.message.backfill is backfill  # type: ignore[attr-defined]
+
+
+def test_one_run_sends_a_bounded_number_of_rescues_and_the_next_goes_on():
+    halves = [
+        replace(waiting(State.STAGED), name=f"{L1C[:-6]}{hour:02d}{minute:02d}00")
+        for hour in (10, 11)
+        for minute in range(20)
+    ]
+    many = [replace(record, partition=f"{zone:02d}WEV") for zone in range(10, 24) for record in halves]
+    ledger, clock = FakeLedger(many), FakeClock()
+    assert [len(rescues(ledger, clock)) for _ in range(3)] == [MOST_AT_ONCE, len(many) - MOST_AT_ONCE, 0]
 
 
 def test_retry_starts_from_the_latest_input_that_is_left():

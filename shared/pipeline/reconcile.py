@@ -1,0 +1,233 @@
+"""reconcile: compares the catalogue's count, the ledger and the blobs of tile-months, and heals what does not agree.
+
+    STAGED without its zip            -> staged again
+    CORRECTED without its L2A folder  -> corrected again from the zip, or staged again
+    CLASSIFIED without its results    -> classified again; FAILED where the L2A is gone too, for somebody removed both
+    an L2A folder without a row       -> classified, which gives it a row
+    fewer rows than catalogue entries -> searched again
+    a successor that is published     -> the older product is superseded
+
+Contract: returns the messages to send; busy storage raises, and the next run goes on. A run looks at a bounded number
+of months, chosen by lot, so that each has its turn however often this runs, and leaves alone what has changed within
+the last hours: a step may be at work on it. Each healing is counted as a rescue; after the last the product is FAILED.
+What was found is written into the tile-month's row and into the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from random import Random
+
+from shared.errors import BadName
+from shared.messages import (
+    CLASSIFICATIONS,
+    CORRECTIONS,
+    PRODUCTS,
+    TILE_MONTHS,
+    ClassificationMessage,
+    CorrectionMessage,
+    TileMonthMessage,
+)
+from shared.models import (
+    L1C,
+    L2A,
+    MANIFEST,
+    RESULT_MANIFEST,
+    SURFACE,
+    BlobPath,
+    Level,
+    ProductName,
+    State,
+    TileMonth,
+)
+from shared.pipeline.discover_choice import Known, month_of, published
+from shared.pipeline.outcome import superseded
+from shared.pipeline.watch import MAX_RESCUES, Rescue, product_message
+from shared.ports import Clock, Ledger, ObjectStore
+from shared.records import MonthRecord, Record
+
+MONTHS_PER_RUN = 24
+CHECK_EVERY = timedelta(hours=12)
+SEARCH_AGAIN = timedelta(days=2)  # schedule looks daily at a month that waits; this is for months nobody watches
+QUIET = timedelta(hours=2)  # longer than a step takes from its first write to its last
+_UNFINISHED = {State.DISCOVERED, State.OFFLINE, State.STAGED, State.CORRECTED}
+_WAITS_FOR_SUCCESSOR = {State.STAGED, State.CORRECTED, State.CLASSIFIED}
+_log = logging.getLogger("icewatch")
+
+
+def reconcile(*, ledger: Ledger, store: ObjectStore, clock: Clock) -> list[Rescue]:
+    """Heal some months and return the messages that this takes."""
+    now = clock()
+    months: dict[TileMonth, dict[str, Record]] = defaultdict(dict)
+    for record in ledger.records():
+        if (month := month_of(record)) is not None:
+            months[month][record.name] = record
+    for known in months.values():
+        _succeed(known, ledger)
+    rescues: list[Rescue] = []
+    for month in _by_lot(months, now):
+        row = ledger.month(month)
+        if row is None or row.checked is None or now - row.checked >= CHECK_EVERY:
+            rescues += _Check(month, months[month], _Blobs.of(month, store), ledger, now).heal(row)
+    return rescues
+
+
+def _by_lot(months: Iterable[TileMonth], now: datetime) -> list[TileMonth]:
+    candidates = sorted(months)
+    return Random(int(now.timestamp())).sample(candidates, min(MONTHS_PER_RUN, len(candidates)))
+
+
+def _succeed(known: Known, ledger: Ledger) -> None:
+    """Mark the products as superseded whose successors are published by now."""
+    for record in known.values():
+        if record.successor and record.state in _WAITS_FOR_SUCCESSOR and published(record.successor, known):
+            ledger.update(record.partition, record.name, _succeeded)
+
+
+def _succeeded(old: Record) -> Record:
+    return superseded(old, old.successor) if old.successor and old.state in _WAITS_FOR_SUCCESSOR else old
+
+
+@dataclass(frozen=True, slots=True)
+class _Blobs:
+    """What lies in the store for one tile-month, by product name."""
+
+    zips: frozenset[str]  # staged L1C
+    l2a: Mapping[str, datetime]  # complete L2A folders, and when their manifest came
+    results: frozenset[str]  # complete result folders, by L2A product
+
+    @classmethod
+    def of(cls, month: TileMonth, store: ObjectStore) -> _Blobs:
+        """List the three containers."""
+
+        def names(container: str, ending: str) -> Iterator[tuple[str, datetime]]:
+            folder = BlobPath(container, f"{month.tile}/{month.year:04d}/{month.month:02d}")
+            for info in store.list(folder):
+                leaf = info.path.name.removeprefix(f"{folder.name}/")
+                if leaf.endswith(ending):
+                    yield leaf.removesuffix(ending), info.modified
+
+        return cls(
+            zips=frozenset(name for name, _ in names(L1C, ".SAFE.zip")),
+            l2a=dict(names(L2A, f".SAFE/{MANIFEST}")),
+            results=frozenset(name for name, _ in names(SURFACE, f".SAFE/{RESULT_MANIFEST}")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Heal:
+    """How a product goes on of which something is gone."""
+
+    lack: str  # what is gone
+    state: State
+    rescue: Rescue | None  # None: nothing is left to go on from
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """The comparison of one tile-month."""
+
+    month: TileMonth
+    known: Known
+    blobs: _Blobs
+    ledger: Ledger
+    now: datetime
+
+    def heal(self, row: MonthRecord | None) -> list[Rescue]:
+        """Heal the month and write down what was found; returns the messages to send."""
+        heals = [(record, heal) for record in self.known.values() if (heal := self._heal_of(record))]
+        rescues = [rescue for record, heal in heals if (rescue := self._apply(record, heal))]
+        rescues += self._without_row()
+        if row is not None:
+            rescues += self._counted(row)
+        if heals:
+            _log.warning(
+                "watch: %s lacks %d blobs: %s", self.month, len(heals), "; ".join(heal.lack for _, heal in heals[:5])
+            )
+        return rescues
+
+    def _heal_of(self, record: Record) -> _Heal | None:
+        if record.times and self.now - max(record.times.values()) < QUIET:
+            return None
+        has_zip, has_l2a = record.name in self.blobs.zips, record.l2a in self.blobs.l2a
+        match record.state:
+            case State.STAGED if not (has_zip or has_l2a):
+                return self._fetch_again(record, f"the staged zip of {record.name} is gone")
+            case State.CORRECTED if not has_l2a and has_zip:
+                again = Rescue(CORRECTIONS, CorrectionMessage(product=record.name))
+                return _Heal(f"the L2A folder of {record.name} is gone", State.STAGED, again)
+            case State.CORRECTED if not has_l2a:
+                return self._fetch_again(record, f"the L2A folder of {record.name} is gone")
+            case State.CLASSIFIED if record.l2a not in self.blobs.results:
+                return self._classify_again(record, f"the results of {record.name} are gone", has_l2a=has_l2a)
+        return None
+
+    @staticmethod
+    def _classify_again(record: Record, lack: str, *, has_l2a: bool) -> _Heal:
+        if not has_l2a:
+            return _Heal(f"{lack}, and its L2A too", State.FAILED, None)
+        again = ClassificationMessage(product=record.l2a, because="results are gone")
+        return _Heal(lack, State.CORRECTED, Rescue(CLASSIFICATIONS, again))
+
+    @staticmethod
+    def _fetch_again(record: Record, lack: str) -> _Heal:
+        if not record.id:
+            return _Heal(f"{lack}, and the catalogue is not known to offer it", State.FAILED, None)
+        return _Heal(lack, State.DISCOVERED, Rescue(PRODUCTS, product_message(record, ProductName.parse(record.name))))
+
+    def _apply(self, record: Record, heal: _Heal) -> Rescue | None:
+        """Write the healing into the ledger; the message to send, None where none is or another was faster."""
+        tries = record.attempts.get("watch", 0)
+        rescue = heal.rescue if tries < MAX_RESCUES else None
+
+        def healed(old: Record) -> Record:
+            if old.state is not record.state or old.times != record.times:
+                return old
+            if rescue is None:
+                after = f" after {tries} rescues" if heal.rescue else ""
+                reason = f"Found{after} that {heal.lack}; 'retry' starts it again from what is left."
+                return old.advanced(State.FAILED, step="watch", at=self.now, reason=reason)
+            tried = old.tried("watch", "")
+            return tried.advanced(heal.state, step="watch", at=self.now, error=f"Found that {heal.lack}.")
+
+        wrote = self.ledger.update(record.partition, record.name, healed)
+        return rescue if wrote.times.get("watch") == self.now else None
+
+    def _without_row(self) -> Iterator[Rescue]:
+        """Messages for complete L2A folders that the ledger does not know."""
+        rows = {record.l2a for record in self.known.values()} | self.known.keys()
+        for text, came in self.blobs.l2a.items():
+            if text in rows or self.now - came < QUIET:
+                continue
+            try:
+                product = ProductName.parse(text)
+            except BadName:
+                continue
+            if product.level is Level.L2A:
+                _log.warning("watch: %s lies in %s and the ledger has no row of it", product, L2A)
+                yield Rescue(CLASSIFICATIONS, ClassificationMessage(product=str(product), because="no row"))
+
+    def _counted(self, row: MonthRecord) -> list[Rescue]:
+        """Write down what was found; a message to search again where rows are missing or products wait."""
+        states = Counter(record.state for record in self.known.values())
+        rows = sum(bool(record.id) or "_MSIL1C_" in record.name for record in self.known.values())
+        missing = max(row.found - rows, 0)
+        self.ledger.save_month(
+            replace(
+                self.ledger.month(self.month) or row,
+                checked=self.now,
+                missing=missing,
+                unfinished=sum(states[state] for state in _UNFINISHED),
+                failed=states[State.FAILED],
+            )
+        )
+        if missing:
+            _log.warning("watch: %s has %d products in the catalogue, %d in the ledger", self.month, row.found, rows)
+        wait = timedelta(days=1) if missing else SEARCH_AGAIN
+        if (missing or row.waiting) and self.now - row.searched >= wait:
+            return [Rescue(TILE_MONTHS, TileMonthMessage.of(self.month, backfill=True))]
+        return []

@@ -1,0 +1,250 @@
+"""reconcile compares catalogue count, ledger and blobs of tile-months, and heals what does not agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from shared.errors import StorageUnavailable
+from shared.messages import CLASSIFICATIONS, CORRECTIONS, PRODUCTS, TILE_MONTHS, TileMonthMessage
+from shared.models import (
+    MANIFEST,
+    RESULT_MANIFEST,
+    ProductName,
+    State,
+    Tile,
+    TileMonth,
+    l2a_folder,
+    staged_zip,
+    surface_folder,
+)
+from shared.pipeline.reconcile import CHECK_EVERY, MONTHS_PER_RUN, QUIET, reconcile
+from shared.pipeline.watch import MAX_RESCUES, Rescue, watch
+from shared.records import MonthRecord, Record
+from tests.fakes import NOON, FakeClock, FakeLedger, FakeQueues, FakeStore
+from tests.products import L1C, L2A, OLDER, SECOND_HALF
+
+MONTH = TileMonth(Tile("22WEV"), 2024, 7)
+YESTERDAY = NOON - timedelta(days=1)
+OFFICIAL = "S2B_MSIL2A_20240716T151809_N0511_R068_T22WEV_20240716T194612"
+ZIP = staged_zip(ProductName.parse(L1C))
+FOLDER = l2a_folder(ProductName.parse(L2A)) / MANIFEST
+RESULTS = surface_folder(ProductName.parse(L2A)) / RESULT_MANIFEST
+
+
+def a_record(state: State, name: str = L1C, **facts: object) -> Record:
+    facts = {"id": "id-1", "l2a": L2A, "times": {"stage": YESTERDAY}, **facts}
+    return Record("22WEV", name, state, **facts)  # type: ignore[arg-type]
+
+
+@dataclass
+class Place:
+    """A ledger, a store and a clock."""
+
+    ledger: FakeLedger
+    store: FakeStore = field(default_factory=FakeStore)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self) -> None:
+        self.store.clock = lambda: YESTERDAY
+
+    def holds(self, *paths) -> Place:
+        for path in paths:
+            self.store.write(path, b"x")
+        return self
+
+    def rescues(self) -> list[tuple[str, str]]:
+        found = reconcile(ledger=self.ledger, store=self.store, clock=self.clock)
+        return [(rescue.queue, getattr(rescue.message, "product", "")) for rescue in found]
+
+    def row(self, name: str = L1C) -> Record:
+        return self.ledger.rows["22WEV", name]
+
+
+def a_place(*records: Record, month: MonthRecord | None = None) -> Place:
+    return Place(FakeLedger(records, [month] if month else []))
+
+
+def a_month(found: int, **facts) -> MonthRecord:
+    return replace(MonthRecord(MONTH, YESTERDAY, found, closed=False), **facts)
+
+
+@pytest.mark.parametrize(
+    ("state", "blobs"),
+    [
+        (State.STAGED, [ZIP]),
+        (State.STAGED, [FOLDER]),  # correct has uploaded it and died: its message comes again
+        (State.CORRECTED, [FOLDER]),
+        (State.CLASSIFIED, [RESULTS]),  # the L2A may be removed to save room
+        (State.REJECTED, []),
+        (State.DISCOVERED, []),
+        (State.SKIPPED, []),
+        (State.FAILED, []),
+    ],
+)
+def test_a_product_whose_blobs_are_there_is_left_alone(state, blobs):
+    place = a_place(a_record(state)).holds(*blobs)
+    before = dict(place.ledger.rows)
+    assert place.rescues() == []
+    assert place.ledger.rows == before
+
+
+@pytest.mark.parametrize(
+    ("state", "blobs", "queue", "product", "becomes"),
+    [
+        (State.STAGED, [], PRODUCTS, L1C, State.DISCOVERED),
+        (State.CORRECTED, [], PRODUCTS, L1C, State.DISCOVERED),
+        (State.CORRECTED, [ZIP], CORRECTIONS, L1C, State.STAGED),
+        (State.CLASSIFIED, [FOLDER], CLASSIFICATIONS, L2A, State.CORRECTED),
+    ],
+)
+def test_a_product_that_lacks_a_blob_goes_on_from_what_is_left(state, blobs, queue, product, becomes):
+    place = a_place(a_record(state)).holds(*blobs)
+    assert place.rescues() == [(queue, product)]
+    assert place.row().state is becomes
+    assert place.row().error.startswith("Found that ")
+    assert place.row().attempts == {"watch": 1}
+
+
+def test_an_official_l2a_that_lost_its_folder_is_staged_again():
+    place = a_place(a_record(State.CORRECTED, OFFICIAL, l2a=OFFICIAL))
+    assert place.rescues() == [(PRODUCTS, OFFICIAL)]
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (a_record(State.STAGED, id=""), "the staged zip of S2B_MSIL1C"),
+        (a_record(State.CORRECTED, id=""), "the catalogue is not known to offer it"),
+        (a_record(State.CLASSIFIED), "the results of S2B_MSIL1C"),
+    ],
+)
+def test_a_product_of_which_nothing_is_left_fails_with_what_is_gone(record, words):
+    place = a_place(record)
+    assert place.rescues() == []
+    assert place.row().state is State.FAILED
+    assert words in place.row().reason
+
+
+def test_what_changed_within_the_last_hours_is_left_alone():
+    place = a_place(a_record(State.CORRECTED, times={"correct": NOON - QUIET + timedelta(seconds=1)}))
+    assert place.rescues() == []
+    assert place.row().state is State.CORRECTED
+
+
+def test_what_another_writer_has_just_moved_on_is_left_alone():
+    place = a_place(a_record(State.STAGED))
+    moved = a_record(State.CORRECTED, times={"stage": YESTERDAY, "correct": NOON})
+    place.ledger.interfere = lambda: place.ledger.rows.update({("22WEV", L1C): moved})
+    assert place.rescues() == []
+    assert place.row() == moved
+
+
+def test_a_product_that_loses_its_blob_again_and_again_fails_in_the_end():
+    place = a_place(a_record(State.STAGED))
+    for _ in range(MAX_RESCUES):
+        assert place.rescues() == [(PRODUCTS, L1C)]
+        place.ledger.update("22WEV", L1C, lambda old: replace(old, state=State.STAGED))
+        place.clock.advance(hours=5)
+    assert place.rescues() == []
+    assert place.row().state is State.FAILED
+    assert f"after {MAX_RESCUES} rescues" in place.row().reason
+
+
+def test_the_two_ways_to_rescue_never_double_a_message():
+    place = a_place(a_record(State.STAGED, times={"stage": NOON - timedelta(days=9)}))
+    stuck = watch(ledger=place.ledger, queues=FakeQueues(), clock=place.clock)
+    assert [rescue.queue for rescue in stuck] == [CORRECTIONS]
+    assert place.rescues() == []
+
+
+def test_a_complete_l2a_folder_without_a_row_is_classified():
+    place = a_place(a_record(State.SKIPPED, OLDER, l2a="")).holds(FOLDER)
+    assert place.rescues() == [(CLASSIFICATIONS, L2A)]
+
+
+def test_a_folder_that_has_just_become_complete_is_left_to_its_trigger():
+    place = a_place(a_record(State.SKIPPED, OLDER, l2a=""))
+    place.store.clock = place.clock
+    assert place.holds(FOLDER).rescues() == []
+
+
+def test_a_month_with_fewer_rows_than_catalogue_entries_is_searched_again_and_says_how_many_are_missing():
+    place = a_place(a_record(State.DISCOVERED), month=a_month(found=3))
+    found = reconcile(ledger=place.ledger, store=place.store, clock=place.clock)
+    assert found == [Rescue(TILE_MONTHS, TileMonthMessage.of(MONTH, backfill=True))]
+    assert (place.ledger.months[MONTH].missing, place.ledger.months[MONTH].checked) == (2, NOON)
+
+
+def test_the_months_row_counts_what_is_on_its_way_and_what_failed():
+    records = [a_record(State.DISCOVERED), a_record(State.OFFLINE, OLDER), a_record(State.FAILED, SECOND_HALF)]
+    place = a_place(*records, month=a_month(found=3))
+    assert place.rescues() == []
+    row = place.ledger.months[MONTH]
+    assert (row.missing, row.unfinished, row.failed, row.found, row.searched) == (0, 2, 1, 3, YESTERDAY)
+
+
+def test_a_month_nobody_watches_is_searched_again_while_products_wait_for_the_archive():
+    place = a_place(a_record(State.OFFLINE), month=a_month(found=1, waiting=1))
+    assert place.rescues() == []
+    place.clock.advance(days=2)
+    assert [queue for queue, _ in place.rescues()] == [TILE_MONTHS]
+
+
+def test_older_results_are_superseded_as_soon_as_the_newer_are_published():
+    older = a_record(State.CLASSIFIED, OLDER, successor=L1C, l2a="")
+    place = a_place(older, a_record(State.CORRECTED)).holds(FOLDER)
+    place.ledger.rows["22WEV", OLDER] = replace(older, times={"classify": NOON})
+    place.rescues()
+    assert place.row(OLDER).state is State.CLASSIFIED
+    place.ledger.update("22WEV", L1C, lambda old: replace(old, state=State.CLASSIFIED))
+    place.rescues()
+    assert place.row(OLDER).state is State.SKIPPED
+    assert L1C in place.row(OLDER).reason
+
+
+def months(count: int) -> Place:
+    records, rows = [], []
+    month = TileMonth(Tile("22WEV"), 2018, 1)
+    for _ in range(count):
+        name = f"S2B_MSIL1C_{month.year}{month.month:02d}16T151809_N0500_R068_T22WEV_20240716T184612"
+        records.append(a_record(State.REJECTED, name))
+        rows.append(MonthRecord(month, YESTERDAY, 1, closed=True))
+        month = month.next()
+    return Place(FakeLedger(records, rows))
+
+
+def checked(place: Place) -> int:
+    return sum(row.checked is not None for row in place.ledger.months.values())
+
+
+def test_one_run_checks_a_bounded_number_of_months_and_in_time_each_has_its_turn():
+    place = months(60)
+    place.rescues()
+    assert checked(place) == MONTHS_PER_RUN
+    for _ in range(40):
+        place.clock.advance(minutes=15)
+        place.rescues()
+    assert checked(place) == 60
+
+
+def test_a_month_is_not_listed_again_before_its_time():
+    place = months(3)
+    place.rescues()
+    listed = len(place.store.calls)
+    place.clock.advance(hours=6)
+    place.rescues()
+    assert len(place.store.calls) == listed
+    place.clock.now = NOON + CHECK_EVERY
+    place.rescues()
+    assert len(place.store.calls) == 2 * listed
+
+
+def test_busy_storage_raises_and_the_next_run_goes_on():
+    place = a_place(a_record(State.STAGED))
+    place.store.fail("list", StorageUnavailable("Busy."))
+    with pytest.raises(StorageUnavailable):
+        place.rescues()
+    assert place.rescues() == [(PRODUCTS, L1C)]
