@@ -12,6 +12,7 @@ from configparser import ConfigParser
 from configparser import Error as IniError
 from dataclasses import dataclass
 from datetime import date
+from math import isfinite
 from typing import Any
 
 from shared.errors import BadSetting
@@ -113,9 +114,12 @@ def _listed(keys: _Keys, key: str, kind: Callable[[Any], Any]) -> list[Any]:
 def _number(keys: _Keys, key: str) -> float:
     written, value = _required(keys, key)
     try:
-        return float(value)
+        number = float(value)
     except ValueError as cause:
         raise BadSetting(f"The template says {written} is '{shown(value)}'; expected a number.") from cause
+    if not isfinite(number):
+        raise BadSetting(f"The template says {written} is {number}; expected a number.")
+    return number
 
 
 def _required(keys: _Keys, key: str) -> tuple[str, str]:
@@ -134,5 +138,5 @@ def _spans(years: list[int], months: list[int]) -> Iterator[tuple[date, date]]:
             try:
                 last = max(months)
                 yield max(date(begin, min(months), 1), first), date(year, last, monthrange(year, last)[1])
-            except ValueError as cause:
+            except (ValueError, OverflowError) as cause:
                 raise BadSetting(f"The template says years {years} and months {months}: {cause}.") from cause

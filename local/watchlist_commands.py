@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from local.session import FOLDER, session
@@ -31,13 +32,13 @@ def show(folder: Folder = FOLDER) -> None:
         watched = in_force(outside.store, ledger=outside.ledger, clock=outside.clock)
         refusal = outside.ledger.get(REFUSED, str(WATCHLIST))
     if refusal is not None and refusal.state == "FAILED":
-        _console.print(refusal.reason, style="red", soft_wrap=True)
+        _console.print(refusal.reason, style="red", soft_wrap=True, markup=False)
     if not watched.areas:
         _console.print("Nothing is watched.")
         return
     table = Table("area", "tiles", "months", "since", "until", "from", "correction", "settings")
     for area in watched.areas:
-        table.add_row(*_row(area))
+        table.add_row(*map(escape, _row(area)))  # names may look like markup
     _console.print(table)
 
 

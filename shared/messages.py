@@ -13,6 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.errors import BadMessage, BadName
 from shared.models import Checksum, Level, Product, ProductName, TileMonth, shown
+from shared.refusals import first_fault
 
 MAX_BYTES = 64 * 1024  # Azure's limit for one queue message
 
@@ -46,17 +47,12 @@ class Message(BaseModel):
             return cls.model_validate_json(body)
         except ValidationError as cause:
             text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
-            raise BadMessage(f"The message '{shown(text)}' is no {cls.__name__}: {_first_fault(cause)}") from cause
+            fault = first_fault(cause, "the whole message")
+            raise BadMessage(f"The message '{shown(text)}' is no {cls.__name__}: {fault}.") from cause
 
     def encode(self) -> str:
         """The JSON text for the queue."""
         return self.model_dump_json()
-
-
-def _first_fault(error: ValidationError) -> str:
-    fault = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in fault["loc"]) or "the whole message"
-    return f"{place}: {shown(fault['msg'])}."
 
 
 class TileMonthMessage(Message):
@@ -100,7 +96,7 @@ class ProductMessage(Message):
     product: Annotated[str, _product(Level.L1C, Level.L2A)]
     id: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9-]+$")
     size: int = Field(ge=0, default=0)  # bytes; 0: not stated
-    checksums: tuple[ChecksumText, ...] = ()
+    checksums: tuple[ChecksumText, ...] = Field(default=(), max_length=8)  # one per algorithm
     backfill: bool = False
     waits: int = Field(ge=0, default=0)  # how often it was put back to wait: for a slot, the budget or the provider
 

@@ -27,13 +27,21 @@ _PRODUCT_RE = re.compile(
 _LONG_PRODUCT_RE = re.compile(r"S2[A-Z]_(OPER|USER)_PRD_MSIL(1C|2A)_[A-Z_]{4}_[0-9T]+_R[0-9]{3}_V.*")
 _STAMP_FORMAT = "%Y%m%dT%H%M%S"
 _FIRST_YEAR = 2015  # Sentinel-2A was launched on 2015-06-23
+_LAST_YEAR = 2100  # storage services refuse or mangle years far from ours
+
+
+def in_mission(at: datetime) -> datetime:
+    """``at`` in UTC (a naive one is taken for UTC); raise ValueError unless it lies in the time of Sentinel-2."""
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise ValueError(f"{at:%Y-%m-%d} is outside the years {_FIRST_YEAR} to {_LAST_YEAR} of Sentinel-2.")
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _instant(text: str, whole: str) -> datetime:
     try:
-        return datetime.strptime(text, _STAMP_FORMAT).replace(tzinfo=UTC)
+        return in_mission(datetime.strptime(text, _STAMP_FORMAT).replace(tzinfo=UTC))
     except ValueError as cause:
-        raise BadName(f"'{whole}' holds '{text}', which is no date and time.") from cause
+        raise BadName(f"'{whole}' holds '{text}', which is no date and time of Sentinel-2.") from cause
 
 
 def shown(text: object, limit: int = 120) -> str:
@@ -73,7 +81,7 @@ class TileMonth:
     month: int  # 1-12
 
     def __post_init__(self) -> None:
-        if not (_FIRST_YEAR <= self.year <= 2100 and 1 <= self.month <= 12):
+        if not (_FIRST_YEAR <= self.year <= _LAST_YEAR and 1 <= self.month <= 12):
             raise BadName(f"{self.year}-{self.month:02d} is no month of Sentinel-2; it flies since 2015-06.")
 
     @classmethod

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from shared.errors import BadName, BadSetting
 from shared.models import CONFIG, MODELS, BlobPath, Tile, shown
+from shared.refusals import first_fault
 
 MAX_BYTES = 1024 * 1024
 MAX_TILES = 1000  # of one area
@@ -153,9 +154,7 @@ class Watchlist(BaseModel):
         try:
             return cls.model_validate_json(body)
         except ValidationError as cause:
-            fault = cause.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in fault["loc"]) or "the whole file"
-            raise BadSetting(f"The watchlist is refused at {place}: {shown(fault['msg'])}.") from cause
+            raise BadSetting(f"The watchlist is refused at {first_fault(cause, 'the whole file')}.") from cause
 
     def area_of(self, tile: Tile) -> Area | None:
         """The first area that names ``tile``."""

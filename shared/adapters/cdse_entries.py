@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import BadMessage, ProviderUnavailable
 from shared.messages import ChecksumText
-from shared.models import Checksum, Level, Product, ProductName, Tile, shown
+from shared.models import Checksum, Level, Product, ProductName, Tile, in_mission, shown
 from shared.ports import Deletion, Unsupported
+from shared.refusals import first_fault
 
 PRODUCT_ID = r"^[A-Za-z0-9-]{1,100}$"
 _PER_PAGE = 1000  # the most the catalogue gives
 _MOST_PUSH = 1024 * 1024  # bytes
 _PRODUCT_TYPES = {Level.L1C: "S2MSI1C", Level.L2A: "S2MSI2A"}
+
+
+_MOST_BYTES = 2**40  # of one product; real ones stay below 2 GiB
+_DIGESTS = ("MD5", "BLAKE3", "SHA256", "SHA3-256")  # what a provider may state; the rest is left out
+Instant = Annotated[datetime, AfterValidator(in_mission)]
 
 
 class Page(BaseModel):
@@ -31,9 +37,8 @@ class Page(BaseModel):
         try:
             return cls.model_validate_json(body)
         except ValidationError as cause:
-            fault = cause.errors(include_url=False)[0]
             raise ProviderUnavailable(
-                f"The Copernicus catalogue answers with something that is no page of products: {shown(fault['msg'])}."
+                f"The Copernicus catalogue answers with no page of products; at {first_fault(cause, 'the whole page')}."
             ) from cause
 
 
@@ -47,9 +52,9 @@ class _Entry(BaseModel):
 
     id: str = Field(alias="Id", pattern=PRODUCT_ID)
     name: str = Field(alias="Name", max_length=200)
-    size: int = Field(alias="ContentLength", ge=0, default=0)
-    published: datetime = Field(alias="PublicationDate")
-    modified: datetime | None = Field(alias="ModificationDate", default=None)
+    size: int = Field(alias="ContentLength", ge=0, le=_MOST_BYTES, default=0)
+    published: Instant = Field(alias="PublicationDate")
+    modified: Instant | None = Field(alias="ModificationDate", default=None)
     online: bool = Field(alias="Online", default=True)
     checksums: list[Any] = Field(alias="Checksum", default=[])
     attributes: list[_Attribute] = Field(alias="Attributes", default=[])
@@ -59,7 +64,7 @@ class _LongEntry(BaseModel):
     """What is used of a product in the long format of before 2016-12-06."""
 
     class Dates(BaseModel):
-        start: datetime = Field(alias="Start")
+        start: Instant = Field(alias="Start")
 
     id: str = Field(alias="Id", pattern=PRODUCT_ID)
     name: str = Field(alias="Name", max_length=200)
@@ -69,7 +74,7 @@ class _LongEntry(BaseModel):
 class _DeletedEntry(BaseModel):
     id: str = Field(alias="Id", pattern=PRODUCT_ID)
     name: str = Field(alias="Name", max_length=200)
-    at: datetime = Field(alias="DeletionDate")
+    at: Instant = Field(alias="DeletionDate")
     cause: str = Field(alias="DeletionCause", default="")
 
 
@@ -85,18 +90,18 @@ def product_of(entry: Any) -> Product:
         id=parsed.id,
         name=ProductName.parse(parsed.name),
         size=parsed.size,
-        checksums=tuple(digest for text in parsed.checksums if (digest := _checksum(text))),
-        published=_utc(parsed.published),
+        checksums=_checksums(parsed.checksums),
+        published=parsed.published,
         online=parsed.online,
         cloud_cover=_cloud_cover(parsed.attributes),
-        modified=None if parsed.modified is None else _utc(parsed.modified),
+        modified=parsed.modified,
     )
 
 
 def unsupported_of(entry: Any, reason: str) -> Unsupported:
     """The entry of a product in the long format; raise ValueError where it does not parse."""
     parsed = _LongEntry.model_validate(entry)
-    sensing = None if parsed.dates is None else _utc(parsed.dates.start)
+    sensing = None if parsed.dates is None else parsed.dates.start
     return Unsupported(parsed.id, parsed.name.removesuffix(".SAFE"), sensing, reason)
 
 
@@ -104,7 +109,7 @@ def deletion_of(entry: Any) -> Deletion:
     """The deletion that an entry of DeletedProducts describes; raise ValueError where it does not parse."""
     parsed = _DeletedEntry.model_validate(entry)
     cause = shown(parsed.cause) or "no cause given"
-    return Deletion(parsed.id, parsed.name.removesuffix(".SAFE"), _utc(parsed.at), cause)
+    return Deletion(parsed.id, parsed.name.removesuffix(".SAFE"), parsed.at, cause)
 
 
 def parse_push(body: bytes) -> Product:
@@ -121,13 +126,13 @@ def parse_push(body: bytes) -> Product:
             raise BadMessage(f"The notification is of '{shown(parsed.event)}'; expected created or modified.")
         return product_of(parsed.entry)
     except ValidationError as cause:
-        fault = cause.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in fault["loc"]) or "the whole body"
-        raise BadMessage(f"The notification does not parse at {shown(place)}: {shown(fault['msg'])}.") from cause
+        raise BadMessage(f"The notification does not parse at {first_fault(cause, 'the whole body')}.") from cause
 
 
-def _utc(at: datetime) -> datetime:
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+def _checksums(stated: list[Any]) -> tuple[Checksum, ...]:
+    """One digest per known algorithm."""
+    found = {digest.algorithm: digest for text in stated if (digest := _checksum(text))}
+    return tuple(found[name] for name in _DIGESTS if name in found)
 
 
 def _checksum(entry: Any) -> Checksum | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.messages import ChecksumText
-from shared.models import Checksum, Product, ProductName
+from shared.models import Checksum, Product, ProductName, in_mission
 
 _DIGESTS = {"md5": "MD5", "sha3-256": "SHA3-256"}  # sentinelsat's key -> our name
 
@@ -19,8 +19,8 @@ class _OData(BaseModel):
 
     id: str = Field(pattern=r"^[A-Za-z0-9-]{1,100}$")
     title: str = Field(max_length=200)
-    size: int = Field(ge=0)  # bytes
-    ingested: datetime = Field(alias="Ingestion Date")
+    size: int = Field(ge=0, le=2**40)  # bytes
+    ingested: Annotated[datetime, AfterValidator(in_mission)] = Field(alias="Ingestion Date")
     online: bool = Field(alias="Online")
     cloud: float | None = Field(alias="Cloud cover percentage", default=None)
 
@@ -32,16 +32,15 @@ def product_of(odata: Mapping[str, Any], indexed: Mapping[str, Any] | None) -> P
     """
     parsed = _OData.model_validate(dict(odata))
     cloud = parsed.cloud if indexed is None else indexed.get("cloudcoverpercentage")
-    ingested = parsed.ingested.replace(tzinfo=UTC)
     return Product(
         id=parsed.id,
         name=ProductName.parse(parsed.title),
         size=parsed.size,
         checksums=tuple(digest for key, name in _DIGESTS.items() if (digest := _checksum(name, odata.get(key)))),
-        published=ingested,
+        published=parsed.ingested,
         online=parsed.online,
         cloud_cover=float(cloud) if isinstance(cloud, int | float) and 0 <= cloud <= 100 else None,
-        modified=ingested,
+        modified=parsed.ingested,
     )
 
 

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from shared.errors import BadModel
 from shared.models import shown
+from shared.refusals import first_fault
 from shared.safe import ICE_BANDS
 from shared.science.classes import SurfaceClass
 from shared.science.forest import Classifier
@@ -85,9 +86,8 @@ def parse_classifier(card: bytes, model: bytes, *, source: str) -> Classifier:
     try:
         facts = Card.model_validate_json(card)
     except ValidationError as cause:
-        fault = cause.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in fault["loc"]) or "the whole file"
-        raise BadModel(f"{CARD} of model {shown(source)} is refused at {place}: {shown(fault['msg'])}.") from cause
+        fault = first_fault(cause, "the whole file")
+        raise BadModel(f"{CARD} of model {shown(source)} is refused at {fault}.") from cause
     digest = hashlib.sha256(model).hexdigest()
     if digest != facts.sha256:
         raise BadModel(

@@ -99,6 +99,6 @@ def _parsed(body: bytes) -> dict[date, int]:
     try:
         stated = json.loads(body)
         return {date.fromisoformat(day): max(0, int(count)) for day, count in stated.items()}
-    except (ValueError, TypeError, AttributeError) as cause:
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as cause:
         _log.warning("%s does not parse and is begun anew: %s", _NAME, shown(cause))
         return {}

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from shared.errors import IceWatchError
 from shared.messages import ProductMessage, TileMonthMessage
 from shared.models import Level, Product, ProductName, State, TileMonth
 from shared.pipeline.discover_choice import Entry, Rules, decide, month_of, published
@@ -88,7 +89,7 @@ class _Search:
 
     def found(self, rules: Rules, *, again: bool) -> list[Product]:
         """Write what was found into the ledger; the products to stage, in sensing order."""
-        decided = decide(self.listed, self.known, rules, self.now)
+        decided = decide(self.listed, self.known, rules, self.now, whole=self.since is None)
         to_stage = [entry.product for entry in decided.entries if self._enter(entry, again=again)]
         for older, newer in decided.replaced:
             self._replace(self.known[older], newer)
@@ -165,7 +166,11 @@ class _Search:
         asked = record.times.get("retrieve")
         if asked is not None and self.now - asked < RETRIEVE_AGAIN:
             return
-        answer = self.catalogue.retrieve(entry.product.id)
+        try:
+            answer = self.catalogue.retrieve(entry.product.id)
+        except IceWatchError as error:  # one wish that fails keeps no other product of the month waiting
+            _log.warning("discover: %s could not be asked for: %s", record.name, error)
+            return
         self._over_quota = answer is Retrieval.OVER_QUOTA
         times = {} if self._over_quota else {"retrieve": self.now}
         reason = _WORDS[answer].format(self.now)

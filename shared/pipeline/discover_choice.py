@@ -55,11 +55,15 @@ class Decided:
     replaced: tuple[tuple[str, str], ...]  # ledger rows that are listed no more: name, name of their successor
 
 
-def decide(listed: Iterable[Product], known: Known, rules: Rules, now: datetime) -> Decided:
-    """Compare the ``listed`` products of a tile-month with the ``known`` ones."""
+def decide(listed: Iterable[Product], known: Known, rules: Rules, now: datetime, *, whole: bool = True) -> Decided:
+    """Compare the ``listed`` products of a tile-month with the ``known`` ones.
+
+    ``whole`` says that everything the catalogue holds is listed, not only what has changed.
+    """
     offered = _one_per_name(listed, known)
+    gone = frozenset(known) - offered.keys() if whole else frozenset[str]()
     acquisitions: dict[object, set[ProductName]] = defaultdict(set)
-    for name in (*(product.name for product in offered.values()), *_counting(known, rules)):
+    for name in (*(product.name for product in offered.values()), *_counting(known, rules, gone)):
         acquisitions[name.acquisition].add(name)
     entries: list[Entry] = []
     replaced: list[tuple[str, str]] = []
@@ -94,7 +98,7 @@ def _one_per_name(listed: Iterable[Product], known: Known) -> dict[str, Product]
     return {name: max(same, key=preference) for name, same in offered.items()}
 
 
-def _counting(known: Known, rules: Rules) -> Iterable[ProductName]:
+def _counting(known: Known, rules: Rules, gone: frozenset[str]) -> Iterable[ProductName]:
     """The products of the ledger that a listed one is measured against."""
     for record in known.values():
         name = name_of(record.name)
@@ -102,7 +106,9 @@ def _counting(known: Known, rules: Rules) -> Iterable[ProductName]:
             continue
         own_l2a = name.level is Level.L2A and not record.id  # somebody dropped it: no word about the provider's
         out_of_use = name.level is Level.L2A and not rules.official and record.state is State.OFFLINE
-        if not (_was_deleted(record) or own_l2a or out_of_use):
+        # What failed and is offered no more leaves room for an older baseline that still is.
+        lost = record.state is State.FAILED and record.name in gone
+        if not (_was_deleted(record) or own_l2a or out_of_use or lost):
             yield name
 
 

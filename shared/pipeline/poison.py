@@ -36,7 +36,8 @@ def poison(queue: str, body: bytes, *, ledger: Ledger, clock: Clock) -> Record:
     except BadMessage as error:
         return _refuse(queue, text, str(error), ledger, clock)
     if isinstance(message, ProductMessage | CorrectionMessage | ClassificationMessage):
-        return _fail(message.name(), _STEPS[queue], text, ledger, clock)
+        provider_id = message.id if isinstance(message, ProductMessage) else ""
+        return _fail(message.name(), _STEPS[queue], text, ledger, clock, provider_id=provider_id)
     return _refuse(queue, text, "The catalogue could not be searched; see the log of discover.", ledger, clock)
 
 
@@ -63,11 +64,12 @@ def _step_at(path: BlobPath, product: ProductName) -> str:
     return "stage" if product.level is Level.L1C else "correct"  # as drop names its tries
 
 
-def _fail(product: ProductName, step: str, text: str, ledger: Ledger, clock: Clock) -> Record:
+def _fail(product: ProductName, step: str, text: str, ledger: Ledger, clock: Clock, *, provider_id: str = "") -> Record:
     tile, name, now = product.tile, str(product), clock()
     known = ledger.get(tile.name, name) or ledger.by_l2a(tile, name)
     if known is None:
-        known = Record(partition=tile.name, name=name, state=State.DISCOVERED, times={"sensing": product.sensing})
+        times = {"sensing": product.sensing}
+        known = Record(partition=tile.name, name=name, state=State.DISCOVERED, id=provider_id, times=times)
         ledger.add(known)
 
     def failed(old: Record) -> Record:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 
-from shared.errors import BadName
+from shared.errors import BadName, BadRecord
 from shared.messages import (
     CLASSIFICATIONS,
     CORRECTIONS,
@@ -177,7 +177,11 @@ class _Check:
     def _fetch_again(record: Record, lack: str) -> _Heal:
         if not record.id:
             return _Heal(f"{lack}, and the catalogue is not known to offer it", State.FAILED, None)
-        return _Heal(lack, State.DISCOVERED, Rescue(PRODUCTS, product_message(record, ProductName.parse(record.name))))
+        try:
+            message = product_message(record, ProductName.parse(record.name))
+        except BadRecord as error:
+            return _Heal(f"{lack}. {error}", State.FAILED, None)
+        return _Heal(lack, State.DISCOVERED, Rescue(PRODUCTS, message))
 
     def _apply(self, record: Record, heal: _Heal) -> Rescue | None:
         """Write the healing into the ledger; the message to send, None where none is or another was faster."""

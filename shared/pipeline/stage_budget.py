@@ -45,4 +45,5 @@ def settle(tally: Tally, *, reserved: int, arrived: int, day: date) -> None:
 
 
 def _recent(days: Mapping[date, int], today: date) -> dict[date, int]:
-    return {day: count for day, count in days.items() if today - WINDOW <= day}
+    tomorrow = today + timedelta(days=1)  # another instance's clock may be a little ahead; a broken tally is not
+    return {day: count for day, count in days.items() if today - WINDOW <= day <= tomorrow}

@@ -76,7 +76,7 @@ def fetch(
         today, reserved = clock().date(), message.size or UNKNOWN_SIZE
         most = intake.limits.backfill_bytes if message.backfill else intake.limits.most_bytes
         if (used := reserve(intake.tally, reserved, most=most, today=today)) is not None:
-            return Later(_budget_words(used, most, message.backfill), _BUDGET_PAUSE)
+            return Later(_budget_words(reserved, used, most, message.backfill), _BUDGET_PAUSE)
         checks = Checks(
             message,
             entry=lambda: _entry(catalogue, message.id),
@@ -152,6 +152,6 @@ def _settled(tally: Tally, reserved: int, today: date, checks: Checks) -> Iterat
             _log.warning("stage: the byte budget keeps %d bytes for %d: %s", reserved, checks.arrived, error)
 
 
-def _budget_words(used: int, most: int, backfill: bool) -> str:
+def _budget_words(needed: int, used: int, most: int, backfill: bool) -> str:
     who = "Backfill waits" if backfill else "Waits"
-    return f"{who} for the byte budget: {used} of {most} bytes of {WINDOW.days} days are used."
+    return f"{who} for the byte budget: {needed} more bytes needed, {used} of {most} of {WINDOW.days} days are used."

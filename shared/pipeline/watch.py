@@ -9,12 +9,15 @@ messages; the next goes on.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
-from shared.errors import BadName
+from pydantic import ValidationError
+
+from shared.errors import BadName, BadRecord
 from shared.messages import (
     CLASSIFICATIONS,
     CORRECTIONS,
@@ -27,7 +30,7 @@ from shared.messages import (
     ProductMessage,
     poison_of,
 )
-from shared.models import ProductName, State
+from shared.models import ProductName, State, shown
 from shared.ports import Clock, Ledger, Queues
 from shared.records import Record
 
@@ -63,13 +66,13 @@ def stuck(record: Record, now: datetime) -> bool:
 
 
 def rescue_of(record: Record) -> Rescue | None:
-    """The message that brings ``record`` on its way again; None where its name says nothing."""
+    """The message that brings ``record`` on its way again; None where its row does not say enough for one."""
     try:
         name = ProductName.parse(record.name)
-    except BadName:
+        if record.state is State.DISCOVERED and record.id:
+            return Rescue(PRODUCTS, product_message(record, name))
+    except (BadName, BadRecord):
         return None
-    if record.state is State.DISCOVERED and record.id:
-        return Rescue(PRODUCTS, product_message(record, name))
     if record.state is State.STAGED:
         return Rescue(CORRECTIONS, CorrectionMessage(product=str(name)))
     if record.state is State.CORRECTED and record.l2a:
@@ -78,17 +81,26 @@ def rescue_of(record: Record) -> Rescue | None:
 
 
 def product_message(record: Record, name: ProductName) -> ProductMessage:
-    """The message for queue ``products`` made again from the ledger."""
-    stated = [part.partition(":") for part in record.checksum.split(";") if ":" in part]
-    checksums = tuple(ChecksumText(algorithm=algorithm, value=value) for algorithm, _, value in stated)
+    """The message for queue ``products`` made again from the ledger; BadRecord where the row does not allow it."""
     found = record.times.get("discover", name.sensing)
-    return ProductMessage(
-        product=str(name),
-        id=record.id,
-        size=record.bytes,
-        checksums=checksums,
-        backfill=found - name.sensing > _OLD,
-    )
+    try:
+        return ProductMessage(
+            product=str(name),
+            id=record.id,
+            size=record.bytes,
+            checksums=tuple(_digests(record.checksum)),
+            backfill=found - name.sensing > _OLD,
+        )
+    except ValidationError as cause:
+        raise BadRecord(f"No message can be made of the ledger's row of {name}: {shown(cause, 300)}") from cause
+
+
+def _digests(text: str) -> Iterator[ChecksumText]:
+    """The digests of "MD5:<hex>;BLAKE3:<hex>"; a piece that a column's limit has cut short is left out."""
+    for part in text.split(";"):
+        algorithm, _, value = part.partition(":")
+        with suppress(ValidationError):
+            yield ChecksumText(algorithm=algorithm, value=value)
 
 
 def watch(*, ledger: Ledger, queues: Queues, clock: Clock) -> list[Rescue]:

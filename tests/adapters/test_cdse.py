@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +18,6 @@ from shared.settings import Copernicus
 from tests.adapters.cdse_provider import (
     CATALOGUE,
     MONTH,
-    SETTINGS,
     Provider,
     Wire,
     entry,
@@ -28,18 +26,6 @@ from tests.adapters.cdse_provider import (
 from tests.conftest import SHARED, needs_shared
 
 RECORDED = SHARED / "data" / "catalogue" / "cdse"
-
-
-@pytest.fixture
-def provider() -> Provider:
-    return Provider()
-
-
-@pytest.fixture
-def cdse(provider: Provider) -> Iterator[Cdse]:
-    found = Cdse(SETTINGS, transport=Wire(provider))
-    yield found
-    found.close()
 
 
 class TestSearch:
@@ -69,6 +55,14 @@ class TestSearch:
         assert product.name == ProductName.parse(entry(3)["Name"])
         assert product.checksums == (Checksum("MD5", "ef0e036af119acf95a8d79c0a27aa1d7"),)
         assert product.published == datetime(2024, 7, 3, 20, 0, 0, 123_000, tzinfo=UTC)
+
+    def test_of_many_checksums_one_per_known_algorithm_is_kept(self, cdse: Cdse, provider: Provider) -> None:
+        many = [{"Algorithm": "MD5", "Value": f"{n:032x}"} for n in range(2000)] + [
+            {"Algorithm": "X", "Value": "0" * 32}
+        ]
+        provider.pages = [page(entry(1, Checksum=many))]
+        [product] = cdse.search(MONTH)
+        assert product.checksums == (Checksum("MD5", f"{1999:032x}"),)
 
     def test_what_the_provider_may_leave_out_is_left_out(self, cdse: Cdse, provider: Provider) -> None:
         bare = {key: entry(3)[key] for key in ("Id", "Name", "PublicationDate")}
@@ -117,7 +111,11 @@ class TestSearch:
             entry(2, Name=None),
             entry(2, Id="x/$value"),
             entry(2, ContentLength=-1),
+            entry(2, ContentLength=2**63),
             entry(2, PublicationDate="yesterday"),
+            entry(2, PublicationDate="0001-01-01T00:00:00+05:00"),
+            entry(2, ModificationDate="9999-12-31T23:59:59Z"),
+            entry(2, Name=entry(2)["Name"].replace("20240702", "00010102")),
             entry(2, Name=entry(2)["Name"].replace("22WEV", "22WEA")),
             entry(2, Name=entry(2)["Name"].replace("MSIL1C", "MSIL2A")),
             {},

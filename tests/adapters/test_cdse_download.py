@@ -15,25 +15,11 @@ from shared.settings import Copernicus
 from tests.adapters.cdse_provider import (
     DOWNLOAD,
     MONTH,
-    SETTINGS,
     ZIP,
     Provider,
-    Wire,
     always,
     fetched,
 )
-
-
-@pytest.fixture
-def provider() -> Provider:
-    return Provider()
-
-
-@pytest.fixture
-def cdse(provider: Provider) -> Iterator[Cdse]:
-    found = Cdse(SETTINGS, transport=Wire(provider))
-    yield found
-    found.close()
 
 
 class TestDownload:

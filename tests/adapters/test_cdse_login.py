@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
 from urllib.parse import parse_qs
 
 import httpx
@@ -27,18 +26,6 @@ from tests.adapters.cdse_provider import (
     always,
     fetched,
 )
-
-
-@pytest.fixture
-def provider() -> Provider:
-    return Provider()
-
-
-@pytest.fixture
-def cdse(provider: Provider) -> Iterator[Cdse]:
-    found = Cdse(SETTINGS, transport=Wire(provider))
-    yield found
-    found.close()
 
 
 class TestLogin:

@@ -360,3 +360,28 @@ def test_another_writer_who_moved_the_product_on_meanwhile_wins():
     ledger.interfere = lambda: put(ledger, L1C, State.CLASSIFIED)
     assert found(ledger, a_product(L1C, cloud_cover=90.0)) == []
     assert row(ledger, L1C).state is State.CLASSIFIED
+
+
+def test_where_the_newer_failed_and_is_offered_no_more_the_older_comes_back():
+    ledger = FakeLedger()
+    found(ledger, a_product(OLDER), a_product(L1C))
+    put(ledger, L1C, State.FAILED)
+    assert found(ledger, a_product(OLDER)) == [OLDER]
+    assert row(ledger, OLDER).state is State.DISCOVERED
+    assert row(ledger, L1C).state is State.FAILED
+
+
+def test_where_the_newer_failed_and_a_search_for_changes_does_not_list_it_the_older_stays_skipped():
+    ledger = FakeLedger()
+    found(ledger, a_product(OLDER), a_product(L1C))
+    put(ledger, L1C, State.FAILED)
+    assert looking(FakeCatalogue([a_product(OLDER, modified=NOON)]), ledger, LATE) == []
+    assert row(ledger, OLDER).state is State.SKIPPED
+
+
+def test_a_wish_that_cannot_be_said_keeps_no_other_product_of_the_month_waiting():
+    catalogue, ledger = FakeCatalogue([a_product(L1C, online=False), a_product(SECOND_HALF)]), FakeLedger()
+    catalogue.fail("retrieve", ProviderUnavailable("The hub answers 500."))
+    assert looking(catalogue, ledger) == [SECOND_HALF]
+    assert row(ledger, L1C).state is State.OFFLINE
+    assert MONTH in ledger.months

@@ -20,7 +20,7 @@ def test_a_malformed_message_is_written_down_with_what_was_wrong():
     record = poison(PRODUCTS, b'{"version": 1, "product": "nonsense", "id": "x"}', ledger=ledger, clock=FakeClock())
     assert record.partition == REFUSED
     assert record.state is State.FAILED
-    assert "product: Value error, 'nonsense' is no Sentinel-2 product name" in record.reason
+    assert "product: 'nonsense' is no Sentinel-2 product name" in record.reason
     assert "nonsense" in record.message
 
 
@@ -49,6 +49,12 @@ def test_a_reason_that_a_step_gave_is_kept():
     ledger = FakeLedger([Record("22WEV", L1C, State.FAILED, reason="It is no zip.")])
     body = CorrectionMessage(product=L1C).encode().encode()
     assert poison(CORRECTIONS, body, ledger=ledger, clock=FakeClock()).reason == "It is no zip."
+
+
+def test_a_product_the_ledger_does_not_know_can_be_retried():
+    ledger = FakeLedger()
+    body = ProductMessage(product=L1C, id="id-1").encode().encode()
+    assert poison(PRODUCTS, body, ledger=ledger, clock=FakeClock()).id == "id-1"
 
 
 def test_a_product_the_ledger_does_not_know_is_entered():

@@ -150,7 +150,10 @@ def test_backfill_waits_when_its_share_of_the_byte_budget_is_used_up_and_new_acq
     old.limits = new.limits = Downloads(backfill_bytes=1000, most_bytes=100_000)
     [following] = old.run()
     assert (following.queue, following.delay >= 3600) == (PRODUCTS, True)
-    assert old.record.error == "Backfill waits for the byte budget: 900 of 1000 bytes of 30 days are used."
+    assert (
+        old.record.error
+        == f"Backfill waits for the byte budget: {old.message.size} more bytes needed, 900 of 1000 of 30 days are used."
+    )
     assert new.run() == [CORRECTION]
     assert spent.days[NOON.date()] == len(new.body)
 

@@ -83,6 +83,8 @@ def test_the_first_year_begins_with_the_first_image():
         ("[6,7,8]", "[6,13]", "says years .* and months .*6, 13"),
         ("[6,7,8]", "[[6]]", "says months is"),
         ("minArea=40", "minArea=much", "says minArea is 'much'; expected a number"),
+        ("cloudCoverThresh=25", "cloudCoverThresh=nan", "says cloudCoverThresh is nan; expected a number"),
+        ("years=[2017,2016,2019]", "years=[99999999999999999999]", "says years"),
         ("minArea=40", "minArea=140", "areas.0.minimum_usable"),
     ],
 )
