@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
-from shared.models import BlobPath, Level, Product, Tile, TileMonth
+from shared.models import BlobPath, Level, Product, State, Tile, TileMonth
 from shared.records import MonthRecord, Record
 
 Clock = Callable[[], datetime]  # the present instant, timezone-aware UTC
@@ -178,6 +178,10 @@ class Ledger(Protocol):
 
     def records(self, partition: str | None = None) -> Iterator[Record]:
         """All records, or those of one partition."""
+        ...
+
+    def in_state(self, state: State) -> Iterator[Record]:
+        """All records in one state, over all partitions."""
         ...
 
     def by_l2a(self, tile: Tile, l2a: str) -> Record | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from shared.models import State, TileMonth
+from shared.errors import BadName
+from shared.models import ProductName, State, TileMonth
 
+_OLD = timedelta(days=62)  # schedule asks for the current and the previous month; what was older then is backfill
 REFUSED = "refused"  # ledger partition of what has no tile: unreadable messages and names
 
 
@@ -40,6 +42,16 @@ class Record:
     class_km2: Mapping[str, float] = field(default_factory=dict)  # class short name -> km2
     albedo_mean: float | None = None  # broadband, 0-1
     albedo_sd: float | None = None
+
+    @property
+    def is_backfill(self) -> bool:
+        """True for an acquisition that was already old when it was found: new ones go before it."""
+        try:
+            sensing = ProductName.parse(self.name).sensing
+        except BadName:
+            return False
+        found = self.times.get("discover")
+        return found is not None and found - sensing > _OLD
 
     def advanced(self, state: State, *, step: str, at: datetime, **changes: Any) -> Record:
         """A copy in ``state``, with the step's time set and reason and error cleared unless given."""

@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from shared.errors import BadMessage, NotFound, Offline, ProviderUnavailable, StorageUnavailable
 from shared.messages import MAX_BYTES
-from shared.models import BlobPath, Checksum, Level, Product, ProductName, Tile, TileMonth
+from shared.models import BlobPath, Checksum, Level, Product, ProductName, State, Tile, TileMonth
 from shared.ports import BlobInfo, Corrected, Deletion, Download, Retrieval, Unsupported
 from shared.records import MonthRecord, Record
 
@@ -217,6 +217,10 @@ class FakeLedger(Scripted):
         for key, record in sorted(self.rows.items()):
             if partition in {None, key[0]}:
                 yield _copied(record)
+
+    def in_state(self, state: State) -> Iterator[Record]:
+        self._called("in_state", state)
+        yield from (_copied(record) for _, record in sorted(self.rows.items()) if record.state is state)
 
     def by_l2a(self, tile: Tile, l2a: str) -> Record | None:
         self._called("by_l2a", tile, l2a)

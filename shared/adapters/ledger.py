@@ -19,7 +19,7 @@ from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_a
 from shared.adapters.account import error_code, storage_errors
 from shared.adapters.rows import Row, key_of, month_of, record_of, row_of, row_of_month, unknown
 from shared.errors import BadRecord, NotFound, StorageUnavailable
-from shared.models import Tile, TileMonth, shown
+from shared.models import State, Tile, TileMonth, shown
 from shared.records import MonthRecord, Record
 
 _log = logging.getLogger("icewatch")
@@ -81,8 +81,16 @@ class AzureLedger:
 
     def records(self, partition: str | None = None) -> Iterator[Record]:
         """All records, or those of one partition, page by page."""
-        only = {"partition": key_of(partition)} if partition is not None else {}
-        for row in self._rows(_OF_PARTITION if only else "", only):
+        if partition is None:
+            return self._records("", {})
+        return self._records(_OF_PARTITION, {"partition": key_of(partition)})
+
+    def in_state(self, state: State) -> Iterator[Record]:
+        """All records in one state, page by page; the service filters."""
+        return self._records("state eq @state", {"state": str(state)})
+
+    def _records(self, condition: str, values: dict[str, str]) -> Iterator[Record]:
+        for row in self._rows(condition, values):
             try:
                 yield record_of(row)
             except BadRecord as fault:

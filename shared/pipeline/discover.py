@@ -243,7 +243,9 @@ def _begins_anew(record: Record, entry: Entry) -> bool:
             return entry.state is not State.OFFLINE
         case State.SKIPPED:  # for its clouds, a successor or a deletion that are no more
             return entry.state is not State.SKIPPED
-        case State.DISCOVERED | State.FAILED:  # published again, after a deletion or instead of a broken one
+        case State.FAILED:  # published again instead of a broken one, or dropped by hand without success
+            return record.id != entry.product.id and entry.state is not State.SKIPPED
+        case State.DISCOVERED:  # published again, after a deletion
             return bool(record.id) and record.id != entry.product.id and entry.state is not State.SKIPPED
         case _:
             return False

@@ -25,6 +25,8 @@ from shared.records import Record
 OFFICIAL_GRACE = timedelta(days=7)  # the provider's L2A follows its L1C within hours; later it is corrected here
 STARTED = frozenset({State.STAGED, State.CORRECTED, State.CLASSIFIED, State.REJECTED})
 
+_NOT_IN_WORK = frozenset({State.OFFLINE, State.FAILED, State.SKIPPED})
+
 Known = Mapping[str, Record]  # the ledger's rows of one tile-month, by product name
 _Group = tuple[str, Level]  # processing baseline, level
 
@@ -61,21 +63,22 @@ def decide(listed: Iterable[Product], known: Known, rules: Rules, now: datetime,
     ``whole`` says that everything the catalogue holds is listed, not only what has changed.
     """
     offered = _one_per_name(listed, known)
-    gone = frozenset(known) - offered.keys() if whole else frozenset[str]()
+    # What failed and is offered no more leaves room for an older baseline that still is.
+    lost = {name for name, record in known.items() if whole and record.state is State.FAILED and name not in offered}
     acquisitions: dict[object, set[ProductName]] = defaultdict(set)
-    for name in (*(product.name for product in offered.values()), *_counting(known, rules, gone)):
+    for name in (*(product.name for product in offered.values()), *_counting(known, rules)):
         acquisitions[name.acquisition].add(name)
     entries: list[Entry] = []
     replaced: list[tuple[str, str]] = []
     for names in acquisitions.values():
-        wanted = _wanted(names, known)
+        wanted = _wanted({name for name in names if str(name) not in lost} or names, known)
         for name in sorted(names, key=str):
             product = offered.get(str(name))
             if name in wanted:
                 entries += [_entry(product, rules, now)] if product else []
             elif product:
                 entries.append(Entry(product, State.SKIPPED, successor=str(wanted[0])))
-            else:
+            elif str(name) not in lost or name.baseline <= wanted[0].baseline:
                 replaced.append((str(name), str(wanted[0])))
     return Decided(tuple(sorted(entries, key=lambda e: (e.product.name.sensing, str(e.product.name)))), tuple(replaced))
 
@@ -98,17 +101,15 @@ def _one_per_name(listed: Iterable[Product], known: Known) -> dict[str, Product]
     return {name: max(same, key=preference) for name, same in offered.items()}
 
 
-def _counting(known: Known, rules: Rules, gone: frozenset[str]) -> Iterable[ProductName]:
+def _counting(known: Known, rules: Rules) -> Iterable[ProductName]:
     """The products of the ledger that a listed one is measured against."""
     for record in known.values():
         name = name_of(record.name)
         if name is None:  # the format used before 2016-12-06
             continue
         own_l2a = name.level is Level.L2A and not record.id  # somebody dropped it: no word about the provider's
-        out_of_use = name.level is Level.L2A and not rules.official and record.state is State.OFFLINE
-        # What failed and is offered no more leaves room for an older baseline that still is.
-        lost = record.state is State.FAILED and record.name in gone
-        if not (_was_deleted(record) or own_l2a or out_of_use or lost):
+        out_of_use = name.level is Level.L2A and not rules.official and record.state in _NOT_IN_WORK
+        if not (_was_deleted(record) or own_l2a or out_of_use):
             yield name
 
 

@@ -161,6 +161,8 @@ def _fetched(
     # A parcel became visible whole and checked: a try that died while unpacking need not be paid for again.
     if name.level is Level.L2A and (parcel := outside.store.info(into)) is not None:
         return Fetched(parcel.size, record.checksum)
+    if message.backfill and (ahead := _new_ones(outside.ledger, but=str(name))):
+        return Later(f"Backfill waits for {ahead} new acquisitions.")
     return fetch(
         message,
         into,
@@ -170,6 +172,15 @@ def _fetched(
         intake=outside.intake,
         resolution=resolution,
     )
+
+
+def _new_ones(ledger: Ledger, *, but: str) -> int:
+    """How many new acquisitions wait for their first try: the queue has no order but that of arrival.
+
+    What was put back to wait once does not count, so that nobody waits for ever for another who waits.
+    """
+    waiting = (record for record in ledger.in_state(State.DISCOVERED) if record.name != but and record.id)
+    return sum(not (record.is_backfill or _STEP in record.attempts or "waits" in record.times) for record in waiting)
 
 
 def _waits(this: Attempt, message: ProductMessage, later: Later, first_pause: float) -> Following:

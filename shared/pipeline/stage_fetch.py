@@ -8,7 +8,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from shared.errors import IceWatchError, NotFound, Offline, ProviderLimits, ProviderUnavailable, TransientError
+from shared.errors import (
+    BadSetting,
+    IceWatchError,
+    NotFound,
+    Offline,
+    ProviderLimits,
+    ProviderUnavailable,
+    TransientError,
+)
 from shared.messages import ProductMessage
 from shared.models import BlobPath, Product
 from shared.pipeline.stage_budget import UNKNOWN_SIZE, WINDOW, reserve, settle
@@ -75,6 +83,11 @@ def fetch(
     with slot_or_none as slot:
         today, reserved = clock().date(), message.size or UNKNOWN_SIZE
         most = intake.limits.backfill_bytes if message.backfill else intake.limits.most_bytes
+        if 0 < most < message.size:
+            raise BadSetting(
+                f"{message.product} has {message.size} bytes; the byte budget of {WINDOW.days} days is {most}, so it "
+                "would wait for ever."
+            )
         if (used := reserve(intake.tally, reserved, most=most, today=today)) is not None:
             return Later(_budget_words(reserved, used, most, message.backfill), _BUDGET_PAUSE)
         checks = Checks(
@@ -154,4 +167,6 @@ def _settled(tally: Tally, reserved: int, today: date, checks: Checks) -> Iterat
 
 def _budget_words(needed: int, used: int, most: int, backfill: bool) -> str:
     who = "Backfill waits" if backfill else "Waits"
-    return f"{who} for the byte budget: {needed} more bytes needed, {used} of {most} of {WINDOW.days} days are used."
+    return (
+        f"{who} for the byte budget: {needed} more are needed, {used} of {most} bytes of {WINDOW.days} days are used."
+    )

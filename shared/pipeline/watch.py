@@ -43,7 +43,6 @@ LIMITS = {
     State.CORRECTED: timedelta(hours=6),
 }
 _STEP_BEFORE = {State.DISCOVERED: "discover", State.STAGED: "stage", State.CORRECTED: "correct"}
-_OLD = timedelta(days=62)  # schedule asks for the current and the previous month; what was older then is backfill
 _SIGNS = ("watch", "waits", "retry")  # a rescue, a message put back to wait, a person's retry
 _log = logging.getLogger("icewatch")
 
@@ -82,14 +81,13 @@ def rescue_of(record: Record) -> Rescue | None:
 
 def product_message(record: Record, name: ProductName) -> ProductMessage:
     """The message for queue ``products`` made again from the ledger; BadRecord where the row does not allow it."""
-    found = record.times.get("discover", name.sensing)
     try:
         return ProductMessage(
             product=str(name),
             id=record.id,
             size=record.bytes,
             checksums=tuple(_digests(record.checksum)),
-            backfill=found - name.sensing > _OLD,
+            backfill=record.is_backfill,
         )
     except ValidationError as cause:
         raise BadRecord(f"No message can be made of the ledger's row of {name}: {shown(cause, 300)}") from cause

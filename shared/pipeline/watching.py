@@ -64,6 +64,7 @@ def in_force(store: ObjectStore, *, ledger: Ledger, clock: Clock) -> Watchlist:
     """As `watchlist`; keeps the copy of the last good one and the ledger's row about a refusal up to date."""
     body = _read(store, WATCHLIST)
     if body is None:
+        _settle("Removed", ledger, clock)
         return _EMPTY
     try:
         watched = parse(body)
@@ -72,7 +73,7 @@ def in_force(store: ObjectStore, *, ledger: Ledger, clock: Clock) -> Watchlist:
     if body != _read(store, ACCEPTED):
         store.write(ACCEPTED, body, content_type="application/json")
         _log.info("The watchlist is accepted: %d areas", len(watched.areas))
-    _settle(ledger, clock)
+    _settle("Mended, and accepted", ledger, clock)
     return watched
 
 
@@ -96,7 +97,7 @@ def _accepted(store: ObjectStore) -> Watchlist | None:
         return None
 
 
-def _settle(ledger: Ledger, clock: Clock) -> None:
+def _settle(how: str, ledger: Ledger, clock: Clock) -> None:
     """The row of a refusal, if there is one, says from now on that it is over."""
     known = ledger.get(REFUSED, str(WATCHLIST))
     if known is None or known.state is not State.FAILED:
@@ -104,7 +105,7 @@ def _settle(ledger: Ledger, clock: Clock) -> None:
     at = clock()
 
     def settled(old: Record) -> Record:
-        reason = f"Mended, and accepted on {at:%Y-%m-%d %H:%M} UTC. It was refused before: {old.reason}"
+        reason = f"{how} on {at:%Y-%m-%d %H:%M} UTC. It was refused before: {old.reason}"
         return replace(old, state=State.SKIPPED, reason=reason, times={**old.times, "accepted": at})
 
     ledger.update(REFUSED, str(WATCHLIST), settled)

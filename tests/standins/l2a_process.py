@@ -147,7 +147,7 @@ def main() -> None:
     made = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
     _write(told.output_dir, told.input_dir.name, told.resolution, told.behave, made)
     if told.behave == "two":
-        _write(told.output_dir, told.input_dir.name, told.resolution, told.behave, "20010101T000000")
+        _write(told.output_dir, told.input_dir.name, told.resolution, told.behave, "20200101T000000")
     _progress(100, "Application terminated successfully.")
 
 

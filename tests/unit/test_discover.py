@@ -385,3 +385,17 @@ def test_a_wish_that_cannot_be_said_keeps_no_other_product_of_the_month_waiting(
     assert looking(catalogue, ledger) == [SECOND_HALF]
     assert row(ledger, L1C).state is State.OFFLINE
     assert MONTH in ledger.months
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.SKIPPED, State.OFFLINE])
+def test_an_official_l2a_that_came_to_nothing_gives_way_where_the_area_corrects_itself(state):
+    catalogue, ledger = FakeCatalogue([a_product(L1C), a_product(OFFICIAL)]), FakeLedger()
+    assert looking(catalogue, ledger, rules=Rules(official=True)) == [OFFICIAL]
+    put(ledger, OFFICIAL, state)
+    assert looking(catalogue, ledger) == [L1C]
+
+
+def test_a_dropped_product_that_failed_is_fetched_where_the_catalogue_offers_it():
+    ledger = FakeLedger([Record("22WEV", L1C, State.FAILED, reason="It is no zip.", times={"sensing": NOON})])
+    assert found(ledger, a_product(L1C)) == [L1C]
+    assert row(ledger, L1C).id

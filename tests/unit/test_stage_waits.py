@@ -21,7 +21,7 @@ from shared.ports import Retrieval
 from shared.records import Record
 from shared.settings import Downloads
 from tests.fakes import NOON, FakeSlots, FakeTally
-from tests.products import L1C, l1c_zip
+from tests.products import L1C, SECOND_HALF, l1c_zip
 from tests.unit.stage_case import CORRECTION, MONTH, Meanwhile, Stage
 
 
@@ -147,13 +147,12 @@ def test_backfill_waits_when_its_share_of_the_byte_budget_is_used_up_and_new_acq
     old, new = Stage(l1c_zip(), backfill=True), Stage(l1c_zip())
     spent = FakeTally({NOON.date() - timedelta(days=29): 900})
     old.tally = new.tally = spent
-    old.limits = new.limits = Downloads(backfill_bytes=1000, most_bytes=100_000)
+    old.limits = new.limits = Downloads(backfill_bytes=len(old.body) + 500, most_bytes=100_000)
     [following] = old.run()
     assert (following.queue, following.delay >= 3600) == (PRODUCTS, True)
-    assert (
-        old.record.error
-        == f"Backfill waits for the byte budget: {old.message.size} more bytes needed, 900 of 1000 of 30 days are used."
-    )
+    limit = len(old.body) + 500
+    words = f"{old.message.size} more are needed, 900 of {limit} bytes of 30 days are used."
+    assert old.record.error == f"Backfill waits for the byte budget: {words}"
     assert new.run() == [CORRECTION]
     assert spent.days[NOON.date()] == len(new.body)
 
@@ -195,3 +194,48 @@ def test_a_product_superseded_while_it_came_is_put_away_again():
     assert this.run() == []
     assert (this.record.state, this.record.reason) == (State.SKIPPED, "Superseded.")
     assert this.store.blobs == {}
+
+
+def _waiting(name: str, **facts) -> Record:
+    times = {"discover": NOON}
+    return Record("22WEV", name, State.DISCOVERED, **({"id": "id-9", "times": times} | facts))
+
+
+def test_backfill_lets_new_acquisitions_that_wait_for_their_first_try_go_ahead():
+    old = Stage(l1c_zip(), backfill=True)
+    old.ledger.add(_waiting(SECOND_HALF))
+    [following] = old.run()
+    assert following.queue == PRODUCTS
+    assert old.record.error == "Backfill waits for 1 new acquisitions."
+    old.ledger.update("22WEV", SECOND_HALF, lambda new: replace(new, state=State.STAGED))
+    assert old.run() == [CORRECTION]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"attempts": {"stage": 1}},
+        {"times": {"discover": NOON, "waits": NOON}},
+        {"times": {"discover": NOON + timedelta(days=100)}},
+        {"id": ""},
+    ],
+    ids=["tried already", "waits for the provider", "backfill itself", "dropped by hand"],
+)
+def test_backfill_does_not_wait_for_what_is_not_next(facts):
+    old = Stage(l1c_zip(), backfill=True)
+    old.ledger.add(_waiting(SECOND_HALF, **facts))
+    assert old.run() == [CORRECTION]
+
+
+def test_a_new_acquisition_waits_for_no_other():
+    new = Stage(l1c_zip())
+    new.ledger.add(_waiting(SECOND_HALF))
+    assert new.run() == [CORRECTION]
+
+
+def test_a_product_larger_than_the_whole_budget_fails_with_both_numbers():
+    this = Stage(l1c_zip())
+    this.limits = Downloads(most_bytes=100, backfill_bytes=100)
+    assert this.run() == []
+    assert this.record.state is State.FAILED
+    assert f"has {len(this.body)} bytes; the byte budget of 30 days is 100" in this.record.reason
