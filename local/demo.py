@@ -61,7 +61,7 @@ def run(folder: Path, *, size: int, console: Console) -> int:
     log_to(folder / "icewatch.log")
     scenes = build_scenes(specs, folder / "scenes", console)
     wanted = expected(specs)
-    settings = SCHEDULES | {"SCHEDULE": "*/5 * * * * *", "PYTHONWARNINGS": "default"}
+    settings = SCHEDULES | {"SCHEDULE": "*/5 * * * * *"}
     import function_app
 
     with simulated(scenes) as copernicus:

@@ -35,12 +35,11 @@ from local.timers import TimerListener
 from local.worker_process import WorkerPool
 from shared.errors import BadSetting
 from shared.messages import CORRECTIONS
-from shared.settings import STORAGE
+from shared.settings import DEVELOPMENT, STORAGE
 
 __all__ = ["Endpoints", "Host", "Pace", "endpoints_of"]
 
 ROOT = Path(__file__).resolve().parents[1]
-_DEVELOPMENT = "UseDevelopmentStorage=true"
 
 
 class Host:
@@ -184,7 +183,7 @@ class Host:
     def _brings_storage(self) -> bool:
         by_identity = any(name.startswith(f"{STORAGE}__") for name in self.settings)
         text = self.settings.get(STORAGE, "").strip().rstrip(";")
-        return text == _DEVELOPMENT or not (text or by_identity)
+        return text == DEVELOPMENT or not (text or by_identity)
 
     def _worker_pool(self, connections: Connections) -> WorkerPool:
         return WorkerPool(

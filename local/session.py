@@ -10,11 +10,10 @@ from pathlib import Path
 from local.azurite import Azurite
 from local.host import endpoints_of
 from shared.errors import NotFound
-from shared.settings import STORAGE
+from shared.settings import DEVELOPMENT, STORAGE
 from shared.wiring import Services, services
 
 FOLDER = Path(".icewatch")  # data of the one-machine host, below the present folder
-_DEVELOPMENT = "UseDevelopmentStorage=true"
 
 
 @contextmanager
@@ -23,7 +22,7 @@ def session(folder: Path, *, needs_host: bool = False) -> Iterator[Services]:
 
     Where no host runs, its storage is started for the moment, unless ``needs_host``: then NotFound says so.
     """
-    if os.environ.get(STORAGE, _DEVELOPMENT) != _DEVELOPMENT or f"{STORAGE}__blobServiceUri" in os.environ:
+    if os.environ.get(STORAGE, DEVELOPMENT) != DEVELOPMENT or f"{STORAGE}__blobServiceUri" in os.environ:
         yield services()
         return
     running = endpoints_of(folder)

@@ -43,6 +43,19 @@ class Record:
     albedo_mean: float | None = None  # broadband, 0-1
     albedo_sd: float | None = None
 
+    @classmethod
+    def of(cls, product: ProductName, state: State, *, times: Mapping[str, datetime], **facts: Any) -> Record:
+        """The first record of ``product``, with what its name says; ``facts`` are further fields."""
+        return cls(
+            partition=product.tile.name,
+            name=str(product),
+            state=state,
+            baseline=product.baseline,
+            orbit=product.orbit,
+            times={"sensing": product.sensing, **times},
+            **facts,
+        )
+
     @property
     def is_backfill(self) -> bool:
         """True for an acquisition that was already old when it was found: new ones go before it."""

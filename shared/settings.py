@@ -12,6 +12,7 @@ from shared.errors import BadSetting
 from shared.models import shown
 
 STORAGE = "AzureWebJobsStorage"  # the connection every trigger and adapter uses
+DEVELOPMENT = "UseDevelopmentStorage=true"  # the connection string that means the emulator
 _CDSE = {
     "identity": "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect/token",
     "catalogue": "https://catalogue.dataspace.copernicus.eu/odata/v1",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient
 from azure.storage.blob import ExponentialRetry as BlobRetry
@@ -114,6 +114,18 @@ def _reason(error: AzureError) -> str:
         code = getattr(error, "error_code", None) or error.reason
         return shown(f"{error.status_code} {getattr(code, 'value', code)}, {first_line}", 300)
     return shown(f"{type(error).__name__}, {first_line}", 300)
+
+
+def making_container(service: BlobServiceClient, container: str, request: Callable[[], object]) -> None:
+    """Run ``request``; where ``container`` is missing, make it and run it again."""
+    try:
+        request()
+    except ResourceNotFoundError as cause:
+        if error_code(cause) != "ContainerNotFound":
+            raise
+        with suppress(ResourceExistsError):  # another writer made it just now
+            service.create_container(container)
+        request()
 
 
 def error_code(error: HttpResponseError) -> str:

@@ -13,16 +13,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
 from azure.core import MatchConditions
-from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import BlobBlock, BlobClient, BlobProperties, BlobServiceClient, ContentSettings
 
-from shared.adapters.account import error_code, storage_errors
+from shared.adapters.account import error_code, making_container, storage_errors
 from shared.adapters.ranges import range_file
 from shared.errors import BadName, StorageUnavailable
 from shared.models import BlobPath, shown
@@ -133,7 +132,7 @@ class AzureBlobs:
         """
         client, origin = self._client(target), self._client(source).url
         with storage_errors(f"blob {source}"):
-            self._making_container(target, lambda: client.start_copy_from_url(origin))
+            making_container(self._service, target.container, lambda: client.start_copy_from_url(origin))
         deadline = time.monotonic() + _COPY_SECONDS
         while True:
             with storage_errors(f"blob {target}"):
@@ -158,18 +157,7 @@ class AzureBlobs:
 
     def _writing(self, path: BlobPath, request: Callable[[], object]) -> None:
         with storage_errors(f"blob {path}"):
-            self._making_container(path, request)
-
-    def _making_container(self, path: BlobPath, request: Callable[[], object]) -> None:
-        """Run ``request``; where the container of ``path`` is missing, make it and run it again."""
-        try:
-            request()
-        except ResourceNotFoundError as cause:
-            if error_code(cause) != "ContainerNotFound":
-                raise
-            with suppress(ResourceExistsError):  # another writer made it just now
-                self._service.create_container(path.container)
-            request()
+            making_container(self._service, path.container, request)
 
 
 class _Upload:

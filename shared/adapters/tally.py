@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import date
 from typing import Any
 
@@ -17,7 +16,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from shared.adapters.account import error_code, storage_errors
+from shared.adapters.account import making_container, storage_errors
 from shared.adapters.slots import LOCKS
 from shared.errors import StorageUnavailable
 from shared.models import shown
@@ -74,14 +73,7 @@ class BlobTally:
         def write() -> None:
             client.upload_blob(body, overwrite=True, content_settings=_JSON, **condition)
 
-        try:
-            write()
-        except ResourceNotFoundError as cause:
-            if error_code(cause) != "ContainerNotFound":
-                raise
-            with suppress(ResourceExistsError):  # another writer made it just now
-                self._service.create_container(self._container)
-            write()
+        making_container(self._service, self._container, write)
 
 
 def _read(client: BlobClient) -> tuple[dict[date, int], dict[str, Any]]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from shared.errors import NotFound
 from shared.models import MANIFEST, RESULT_MANIFEST, BlobPath, Level, ProductName, State, l2a_folder, surface_folder
-from shared.pipeline.outcome import Attempt, attempt
+from shared.pipeline.outcome import Attempt, attempt, entered
 from shared.pipeline.surface import Options, Tools, map_surface
 from shared.pipeline.surface_results import Rejected, Summary
 from shared.ports import Clock, Ledger, ObjectStore
@@ -66,16 +66,8 @@ def _entered(product: ProductName, ledger: Ledger, clock: Clock) -> Record:
     known = ledger.by_l2a(product.tile, str(product)) or ledger.get(product.tile.name, str(product))
     if known is not None:
         return known
-    fresh = Record(
-        partition=product.tile.name,
-        name=str(product),
-        state=State.CORRECTED,
-        l2a=str(product) if product.level is Level.L2A else "",
-        baseline=product.baseline,
-        orbit=product.orbit,
-        times={"sensing": product.sensing, "discover": clock()},
-    )
-    return fresh if ledger.add(fresh) else ledger.get(fresh.partition, fresh.name) or fresh
+    l2a = str(product) if product.level is Level.L2A else ""
+    return entered(ledger, Record.of(product, State.CORRECTED, l2a=l2a, times={"discover": clock()}))
 
 
 def _noted(this: Attempt, outcome: Summary | Rejected, product: ProductName) -> None:

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Protocol
 from shared.errors import StorageUnavailable
 from shared.messages import CorrectionMessage
 from shared.models import MANIFEST, BlobPath, ProductName, State, l2a_folder, staged_zip
-from shared.pipeline.outcome import Attempt, attempt
+from shared.pipeline.outcome import Attempt, attempt, entered
 from shared.ports import Clock, Corrected, Corrector, Ledger, ObjectStore
 from shared.records import Record
 from shared.safe import content_type
@@ -76,15 +76,7 @@ def correct(
 
 def _entered(product: ProductName, ledger: Ledger, clock: Clock) -> Record:
     """The product's record; a message sent by hand may name a product that no step has seen."""
-    fresh = Record(
-        partition=product.tile.name,
-        name=str(product),
-        state=State.STAGED,
-        baseline=product.baseline,
-        orbit=product.orbit,
-        times={"sensing": product.sensing, "stage": clock()},
-    )
-    return fresh if ledger.add(fresh) else ledger.get(fresh.partition, fresh.name) or fresh
+    return entered(ledger, Record.of(product, State.STAGED, times={"stage": clock()}))
 
 
 def _has_l2a(record: Record, store: ObjectStore) -> bool:

@@ -253,16 +253,13 @@ def _begins_anew(record: Record, entry: Entry) -> bool:
 
 def _record(entry: Entry, now: datetime) -> Record:
     product = entry.product
-    record = Record(
-        partition=product.name.tile.name,
-        name=str(product.name),
-        state=entry.state,
+    record = Record.of(
+        product.name,
+        entry.state,
         reason=entry.reason,
         id=product.id,
         bytes=product.size,
         checksum=";".join(f"{c.algorithm}:{c.value}" for c in product.checksums),
-        baseline=product.name.baseline,
-        orbit=product.name.orbit,
-        times={"sensing": product.name.sensing, "published": product.published, "discover": now},
+        times={"published": product.published, "discover": now},
     )
     return superseded(record, entry.successor) if entry.successor else record

@@ -21,7 +21,7 @@ from io import SEEK_END
 from shared.errors import BadName, BadProduct, NotFound, PermanentError
 from shared.messages import ClassificationMessage, CorrectionMessage
 from shared.models import MANIFEST, BlobPath, Level, ProductName, State, l2a_folder, staged_zip
-from shared.pipeline.outcome import attempt
+from shared.pipeline.outcome import attempt, entered
 from shared.pipeline.poison import refuse
 from shared.pipeline.stage_directory import check_directory
 from shared.pipeline.unfold import unfold
@@ -84,18 +84,9 @@ def _told_again(dropped: Dropped, store: ObjectStore, ledger: Ledger) -> list[Co
 
 def _entered(product: ProductName, ledger: Ledger, clock: Clock) -> Record:
     l2a = str(product) if product.level is Level.L2A else ""
-    fresh = Record(
-        partition=product.tile.name,
-        name=str(product),
-        state=State.DISCOVERED,
-        baseline=product.baseline,
-        orbit=product.orbit,
-        l2a=l2a,
-        times={"sensing": product.sensing, "discover": clock()},
-    )
     if l2a and (made_here := ledger.by_l2a(product.tile, l2a)) is not None:
         return made_here
-    return fresh if ledger.add(fresh) else ledger.get(fresh.partition, fresh.name) or fresh
+    return entered(ledger, Record.of(product, State.DISCOVERED, l2a=l2a, times={"discover": clock()}))
 
 
 def _l1c_zip(dropped: Dropped, store: ObjectStore, ledger: Ledger, clock: Clock) -> list[CorrectionMessage]:

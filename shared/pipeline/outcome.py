@@ -26,6 +26,11 @@ from shared.records import Record
 _log = logging.getLogger("icewatch")
 
 
+def entered(ledger: Ledger, fresh: Record) -> Record:
+    """The ledger's record of that name: ``fresh``, or the one that was there before."""
+    return fresh if ledger.add(fresh) else ledger.get(fresh.partition, fresh.name) or fresh
+
+
 @dataclass(slots=True)
 class Attempt:
     """One try of one step on one product."""

@@ -29,7 +29,7 @@ from shared.messages import (
     TileMonthMessage,
 )
 from shared.models import MANIFEST, BlobPath, Level, ProductName, State, TileMonth, l2a_folder, staged_zip
-from shared.pipeline.outcome import Attempt, attempt
+from shared.pipeline.outcome import Attempt, attempt, entered
 from shared.pipeline.stage_fetch import Fetched, Intake, Later, Unavailable, fetch
 from shared.pipeline.stage_rules import Rule, pause
 from shared.pipeline.unfold import unfold
@@ -114,17 +114,8 @@ def stage(
 def _entered(message: ProductMessage, ledger: Ledger, clock: Clock) -> Record:
     """The product's record; a message sent by hand may name a product that discover has not seen."""
     name = message.name()
-    fresh = Record(
-        partition=name.tile.name,
-        name=str(name),
-        state=State.DISCOVERED,
-        id=message.id,
-        bytes=message.size,
-        baseline=name.baseline,
-        orbit=name.orbit,
-        times={"sensing": name.sensing, "discover": clock()},
-    )
-    return fresh if ledger.add(fresh) else ledger.get(fresh.partition, fresh.name) or fresh
+    times = {"discover": clock()}
+    return entered(ledger, Record.of(name, State.DISCOVERED, id=message.id, bytes=message.size, times=times))
 
 
 def _is_done(record: Record, name: ProductName, store: ObjectStore) -> bool:
