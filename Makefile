@@ -18,7 +18,7 @@ run: setup ## Run the functions on this machine until Ctrl-C
 	$(BIN)/python -m local host
 
 test: setup ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 check: setup ## Lint, format, types, import contracts
 	$(BIN)/ruff check .

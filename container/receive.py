@@ -79,6 +79,15 @@ class Delivery:
         except AzureError as error:
             _log.warning("The message comes back by itself in at most %d s: %s", self._visibility, error.message)
 
+    def replace(self, text: str, seconds: int) -> None:
+        """Put ``text`` at the queue's end in place of this message, visible after ``seconds``; call before the block.
+
+        A worker killed in between leaves both: a second delivery of the same product does no harm.
+        """
+        with storage_errors(f"queue {self._client.queue_name}"):
+            self._client.send_message(text, visibility_timeout=seconds, time_to_live=-1)
+        self.delete()
+
     def _update(self, seconds: int) -> None:
         updated = self._client.update_message(self._id, self._receipt, visibility_timeout=seconds)
         self._receipt = str(updated.pop_receipt)

@@ -34,6 +34,7 @@ from shared.messages import CORRECTIONS, CorrectionMessage, poison_of
 from shared.models import State
 from shared.pipeline.correct import correct
 from shared.pipeline.poison import poison
+from shared.pipeline.turn import new_ones_ahead
 from shared.pipeline.watching import settings_of, watchlist
 from shared.ports import Ledger, ObjectStore, Queues
 from shared.settings import Correction, Settings
@@ -41,6 +42,7 @@ from shared.wiring import services
 
 DONE, AGAIN, MISCONFIGURED = 0, 1, 2
 _FIRST_DELAY = 30  # seconds before the second try; doubles, up to the visibility
+_WAIT, _MOST_WAITS = 120, 60  # seconds that backfill lets new acquisitions go first, and how often it does
 _PROGRESS_EVERY = 5.0  # seconds
 _RESOLUTION = 20  # metres, where the watchlist and the settings say nothing
 _SILENT = "The worker ended without a word on every try, most likely killed for memory or time."
@@ -80,18 +82,42 @@ class Worker:
     stop: Stop = field(default_factory=Stop)
 
     def run(self) -> int:
-        """Take one message and work on it; returns the exit code."""
-        limits = self.settings.correction
-        delivery = receive(self.client, limits.visibility)
-        if delivery is None:
-            _log.info("The queue %s holds no message.", CORRECTIONS)
-            return DONE
+        """Take one message and work on it; returns the exit code. Backfill that has to wait goes back before."""
+        while True:
+            delivery = receive(self.client, self.settings.correction.visibility)
+            if delivery is None:
+                _log.info("The queue %s holds no message.", CORRECTIONS)
+                return DONE
+            try:
+                message = CorrectionMessage.decode(delivery.text)
+            except BadMessage as error:
+                _log.warning("Refused: %s", error)
+                return self._give_up(delivery)
+            if not self._puts_back(message, delivery):
+                return self._take(message, delivery)
+            if self.stop.signal:
+                return 128 + self.stop.signal
+
+    def _puts_back(self, message: CorrectionMessage, delivery: Delivery) -> bool:
+        """Put backfill back while new acquisitions wait; what was tried before, or waited long, has its turn."""
+        if delivery.count > 1 or message.waits >= _MOST_WAITS:
+            return False
+        name = message.name()
         try:
-            message = CorrectionMessage.decode(delivery.text)
-        except BadMessage as error:
-            _log.warning("Refused: %s", error)
-            return self._give_up(delivery)
-        if delivery.count > limits.max_tries:
+            record = self.ledger.get(name.tile.name, str(name))
+        except PermanentError:  # a row that somebody broke: the step says so
+            return False
+        if record is None or record.state is not State.STAGED or not record.is_backfill:
+            return False
+        ahead = new_ones_ahead(self.ledger, State.STAGED, "correct", but=record.name)
+        if ahead:
+            _log.info("%s waits: it is backfill, and %d new acquisitions go first.", record.name, ahead)
+            later = message.model_copy(update={"waits": message.waits + 1})
+            delivery.replace(later.encode(), _WAIT)
+        return ahead > 0
+
+    def _take(self, message: CorrectionMessage, delivery: Delivery) -> int:
+        if delivery.count > self.settings.correction.max_tries:
             return self._give_up(delivery, message)
         with delivery:
             ending = self._work(message, delivery)

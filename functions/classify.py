@@ -19,7 +19,7 @@ bp = func.Blueprint()
 @bp.blob_trigger(arg_name="blob", path=f"{L2A}/{{name}}", connection=STORAGE, source=func.BlobSource.EVENT_GRID)
 def classify(blob: BlobName) -> None:
     """Classify a product whose L2A folder has become complete."""
-    from shared.pipeline.poison import refuse
+    from shared.pipeline.refused import refuse
 
     if not blob.path.name.endswith(f"/{MANIFEST}"):
         return  # Event Grid filters by ending; a subscription without the filter must do no harm

@@ -71,7 +71,7 @@ class Host:
         self.http_address = ""
         self._app, self._workers, self._worker_module = app, workers, worker_module
         self._port, self._endings, self._pace = http_port, dict(blob_endings or {}), pace or Pace()
-        self._config = HostConfig.read(host_json)
+        self._config = HostConfig.read(host_json, {**os.environ, **self.settings})
         self._stack: ExitStack | None = None
         self._activity = Activity()
         self._timers: list[TimerListener] = []

@@ -6,8 +6,11 @@ Reference: https://learn.microsoft.com/azure/azure-functions/functions-host-json
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +21,7 @@ from pydantic.alias_generators import to_camel
 from shared.errors import BadSetting
 from shared.models import shown
 
+_OVERRIDE = "AzureFunctionsJobHost__"
 _SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2})")
 
 
@@ -116,12 +120,40 @@ class HostConfig(_Section):
             raise BadSetting(f"{source} cannot be used: {problems}.") from cause
 
     @classmethod
-    def read(cls, path: Path) -> HostConfig:
-        """Read the file ``path``; raise BadSetting where it is missing or cannot be used."""
+    def read(cls, path: Path, settings: Mapping[str, str] | None = None) -> HostConfig:
+        """Read the file ``path``; raise BadSetting where it is missing or cannot be used.
+
+        ``settings`` are app settings: one named ``AzureFunctionsJobHost__extensions__queues__batchSize`` replaces that
+        value of the file, as in Azure.
+        """
         try:
-            return cls.parse(path.read_text(encoding="utf-8"), path.name)
+            text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as cause:
             raise BadSetting(f"{path} cannot be read: {cause}.") from cause
+        replaced = {name: value for name, value in (settings or {}).items() if name.startswith(_OVERRIDE)}
+        return cls.parse(_with(text, replaced) if replaced else text, " with ".join([path.name, *sorted(replaced)]))
+
+
+def _with(text: str, replaced: Mapping[str, str]) -> str:
+    """The text of a host.json in which the named values are replaced; as it was where it is no JSON object."""
+    with suppress(ValueError):
+        config = json.loads(text)
+        for name, value in replaced.items():
+            *sections, last = name.removeprefix(_OVERRIDE).split("__")
+            section = config
+            for part in sections:
+                section = section.setdefault(part, {}) if isinstance(section, dict) else {}
+            if isinstance(section, dict):
+                section[last] = _plain(value)
+        return json.dumps(config)
+    return text
+
+
+def _plain(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value  # a duration, say
 
 
 def _sentence(error: Any) -> str:

@@ -53,7 +53,7 @@ class Imported:
 def import_template(text: str, name: str) -> Imported:
     """Read the ``text`` of a template; areas are called ``name``. BadSetting with the key where it cannot be used."""
     keys = _keys(text)
-    area: dict[str, Any] = {"tiles": _listed(keys, "tiles", str), "months": _listed(keys, "months", int)}
+    area: dict[str, Any] = {"tiles": _listed(keys, "tiles", str), "months": sorted(set(_listed(keys, "months", int)))}
     left_out = [(written, why) for key, (written, value) in keys.items() if (why := _why_not(key, value))]
     if "minarea" in keys:
         area["minimum_usable"] = _number(keys, "minarea")
@@ -64,12 +64,18 @@ def import_template(text: str, name: str) -> Imported:
         area["resolution"] = int(_number(keys, "resolution"))
     spans = list(_spans(sorted(set(_listed(keys, "years", int))), area["months"]))
     areas = [
-        {"name": name if len(spans) == 1 else f"{name} {since.year}-{until.year}", **area}
+        {"name": _called(name, since, until, alone=len(spans) == 1), **area}
         | {"since": since.isoformat(), "until": until.isoformat()}
         for since, until in spans
     ]
     body = json.dumps({"version": 1, "areas": areas}, indent=2)
     return Imported(Watchlist.parse(body), f"{body}\n", tuple(left_out))
+
+
+def _called(name: str, since: date, until: date, *, alone: bool) -> str:
+    if alone:
+        return name
+    return f"{name} {since.year}" if since.year == until.year else f"{name} {since.year}-{until.year}"
 
 
 _Keys = dict[str, tuple[str, str]]  # lower-case key -> key as written, value
@@ -90,7 +96,7 @@ def _why_not(key: str, value: str) -> str:
     if key in {"tiles", "years", "months", "minarea", "cloudcoverthresh"}:
         return ""
     if key == "resolution":
-        return "" if value.strip() in {"20", "60"} else _OTHER_RESOLUTION
+        return "" if _number({key: (key, value)}, key) in {20, 60} else _OTHER_RESOLUTION
     if key == "icemask":
         return _UPLOAD.format(shown(value.strip()))
     if key == "classifier":

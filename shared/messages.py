@@ -124,6 +124,7 @@ class CorrectionMessage(Message):
     """Queue ``corrections``: correct one staged L1C product."""
 
     product: Annotated[str, _product(Level.L1C)]
+    waits: int = Field(ge=0, default=0)  # how often backfill was put back to let new acquisitions go first
 
     def name(self) -> ProductName:
         """The product this message names."""

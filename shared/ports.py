@@ -67,7 +67,7 @@ class Catalogue(Protocol):
         modified_since: datetime | None = None,
         unsupported: Callable[[Unsupported], None] | None = None,
     ) -> Iterator[Product]:
-        """All products of ``level`` sensed in ``month``, in sensing order, over all pages, each once.
+        """All products of ``level`` sensed in ``month``, in sensing order, over all pages, each identifier once.
 
         ``modified_since`` leaves out entries that the provider has not changed since, where it says when it did.
         A listed product in the long format of before 2016-12-06 is handed to ``unsupported``, before the search ends;

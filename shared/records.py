@@ -11,6 +11,7 @@ from shared.errors import BadName
 from shared.models import ProductName, State, TileMonth
 
 _OLD = timedelta(days=62)  # schedule asks for the current and the previous month; what was older then is backfill
+_CLOCKS_DIFFER = timedelta(hours=1)  # instances agree within seconds; an hour is a clock that jumped
 REFUSED = "refused"  # ledger partition of what has no tile: unreadable messages and names
 
 
@@ -82,7 +83,7 @@ class MonthRecord:
     """One row of the ledger's tile-months: when it was last looked at, and what the catalogue held."""
 
     month: TileMonth
-    searched: datetime  # when discover last finished it
+    searched: datetime | None  # when discover last finished it; None: never
     found: int  # products in the catalogue then
     closed: bool  # searched after its end plus the time late arrivals take: backfill is done with it
     waiting: int = 0  # products in the provider's archive then, or whose official L2A was not there yet
@@ -90,3 +91,10 @@ class MonthRecord:
     missing: int = 0  # products in the catalogue without a row in the ledger, when checked
     unfinished: int = 0  # rows of products on their way, when checked
     failed: int = 0  # rows of products that failed, when checked
+    error: str = ""  # why the last search failed, a sentence; empty after one that did not
+
+    def age(self, now: datetime) -> timedelta:
+        """How old the last search is; `timedelta.max` where there was none, or a clock was ahead when it was noted."""
+        if self.searched is None or self.searched - now > _CLOCKS_DIFFER:
+            return timedelta.max
+        return now - self.searched

@@ -52,6 +52,13 @@ class ProductAnswer(BaseModel):
         )
 
 
+class Notified(BaseModel):
+    """What became of a notification."""
+
+    product: str
+    search: str | None = Field(description="The tile-month that is searched now; null where it is not watched")
+
+
 class Products(BaseModel):
     """One page of the product list."""
 

@@ -6,16 +6,18 @@ from collections import Counter
 from functools import cache
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 
-from functions.api.answers import Health, ProductAnswer, Products
-from shared.errors import BadName, BadSetting, IceWatchError, NotFound, TransientError
-from shared.messages import QUEUES, poison_of
+from functions.api.answers import Health, Notified, ProductAnswer, Products
+from shared.errors import BadMessage, BadName, BadSetting, IceWatchError, NotFound, TransientError
+from shared.messages import QUEUES, TILE_MONTHS, poison_of
 from shared.models import State, Tile
 from shared.wiring import services
 
+_MOST_BODY = 1_000_000  # bytes
 STATUS: dict[type[IceWatchError], int] = {
+    BadMessage: 422,
     BadName: 422,
     NotFound: 404,
     BadSetting: 500,
@@ -30,6 +32,7 @@ def application() -> FastAPI:
     app = FastAPI(title="IceWatch", summary="What the pipeline has done and holds.", docs_url=None, redoc_url=None)
     app.add_api_route("/api/health", health, response_model=Health)
     app.add_api_route("/api/products", products, response_model=Products)
+    app.add_api_route("/api/notifications", notification, methods=["POST"], response_model=Notified)
     app.add_exception_handler(IceWatchError, _refused)
     return app
 
@@ -61,3 +64,26 @@ def products(
     found.sort(key=lambda record: (record.times.get("sensing") is not None, record.times.get("sensing"), record.name))
     found.reverse()
     return Products(total=len(found), products=[ProductAnswer.of(record) for record in found[skip : skip + limit]])
+
+
+async def _body(request: Request) -> bytes:
+    """The body as it came, refused as soon as it is too long."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST_BODY:
+            raise BadMessage(f"The body is longer than {_MOST_BODY} bytes.")
+    return body
+
+
+def notification(body: Annotated[bytes, Depends(_body)]) -> Notified:
+    """Take a push notification of the Copernicus Data Space: the product's month is searched at once, if watched."""
+    from shared.adapters.cdse_entries import parse_push
+    from shared.pipeline.notified import notified
+    from shared.pipeline.watching import watchlist
+
+    outside, product = services(), parse_push(body)
+    message = notified(product, watchlist(outside.store), outside.clock())
+    if message is not None:
+        outside.queues.send(TILE_MONTHS, message.encode())
+    return Notified(product=str(product.name), search=str(message.value()) if message else None)

@@ -6,7 +6,7 @@ A fault says which kind of request it falls on, and is asked at three moments of
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -129,7 +129,9 @@ class Truncate(Harmless):
 
     share: float = 0.5  # of the bytes that arrive
     kind: Kind = Kind.DOWNLOAD
-    then: Callable[[], object] = _nothing  # what happens besides: with expire_tokens, the token ended on the way
+    # What happens besides: with expire_tokens, the token ended on the way. No part of the value's name, as a function's
+    # name is another in every process, and a test's case must be named the same in all of them.
+    then: Callable[[], object] = field(default=_nothing, repr=False)
 
     async def body(self, chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
         """Send the first bytes, then nothing."""

@@ -82,7 +82,8 @@ class Cdse:
         )
         entries = listing.entries(Window(month.start, month.end))
         found = [p for entry in entries if (p := _wanted(entry, month, level, unsupported)) is not None]
-        yield from _each_name_once(found)
+        # The catalogue leaves open how those sensed at the same instant are ordered; here it is by name.
+        yield from sorted(found, key=lambda product: (product.name.sensing, str(product.name), product.id))
 
     def deleted(self, month: TileMonth) -> Iterator[Deletion]:
         """Products of the tile sensed in ``month`` that were deleted, with the provider's cause.
@@ -212,16 +213,3 @@ def _report_long(
 
 def _left_out(month: TileMonth, fault: object) -> None:
     _log.warning("A catalogue entry for %s is left out: %s", month, shown(fault, 300))
-
-
-def _each_name_once(products: list[Product]) -> Iterator[Product]:
-    """The catalogue may list one name under two identifiers: the one that is online, then the newest, is taken.
-
-    The catalogue leaves open how those sensed at the same instant are ordered; here it is by name.
-    """
-    best: dict[str, Product] = {}
-    for product in products:
-        known = best.setdefault(str(product.name), product)
-        if (product.online, product.published, product.id) > (known.online, known.published, known.id):
-            best[str(product.name)] = product
-    return iter(sorted(best.values(), key=lambda product: (product.name.sensing, str(product.name))))

@@ -22,6 +22,7 @@ from shared.errors import AccessDenied, NotFound, ProviderUnavailable
 from shared.models import shown
 
 _PASSES = 4  # over a listing that changes all the time
+_MOST_PAGES = 200  # of one pass; a tile-month has a few
 _CUTS = 6  # halvings: of a month down to half a day
 
 
@@ -78,7 +79,9 @@ class Listing:
         rows: list[Any] = []
         seen: set[str] = set()
         counts: set[int] = set()
-        while url is not None:
+        for _ in range(_MOST_PAGES):
+            if url is None:
+                return rows, counts
             page = self._page(url)
             fresh = {identifier(entry) for entry in page.entries} - seen
             if page.next_link is not None and not fresh:
@@ -88,7 +91,7 @@ class Listing:
             if page.count is not None:
                 counts.add(page.count)
             url = self._next(url, page)
-        return rows, counts
+        raise ProviderUnavailable(f"The catalogue's answer to {self._what} does not end after {_MOST_PAGES} pages.")
 
     def _page(self, url: httpx.URL) -> Page:
         try:

@@ -67,15 +67,12 @@ class Dhus:
                 listed = self._listed(_question(month, level, modified_since), what)
         except (AccessDenied, NotFound) as cause:  # of a product it would be for ever
             raise ProviderUnavailable(str(cause)) from cause
-        best: dict[ProductName, Product] = {}
+        found: dict[str, Product] = {}
         for facts in listed:
             product = self._wanted(facts, month, level, unsupported)
-            if product is None or (modified_since is not None and product.published <= modified_since):
-                continue
-            known = best.setdefault(product.name, product)
-            if (product.online, product.published, product.id) > (known.online, known.published, known.id):
-                best[product.name] = product
-        yield from sorted(best.values(), key=lambda product: (product.name.sensing, str(product.name)))
+            if product is not None and (modified_since is None or product.published > modified_since):
+                found[product.id] = product
+        yield from sorted(found.values(), key=lambda product: (product.name.sensing, str(product.name), product.id))
 
     def deleted(self, month: TileMonth) -> Iterator[Deletion]:  # noqa: ARG002 - the port names it
         """Nothing: the hub does not tell."""

@@ -113,9 +113,11 @@ def unknown(row: Row) -> dict[str, Any]:
 def row_of_month(record: MonthRecord) -> dict[str, Any]:
     """The row that holds a tile-month."""
     row: dict[str, Any] = {"PartitionKey": record.month.tile.name, "RowKey": record.month.key}
-    row |= {"searched": record.searched, "closed": record.closed}
+    row |= {"closed": record.closed}
     row |= {name: getattr(record, name) for name in ("found", *_COUNTS)}
-    return row if record.checked is None else row | {"checked": record.checked}
+    instants = {"searched": record.searched, "checked": record.checked}
+    row |= {name: at for name, at in instants.items() if at is not None}
+    return row | ({"error": _bounded(record.error)} if record.error else {})
 
 
 def month_of(row: Row) -> MonthRecord:
@@ -124,10 +126,11 @@ def month_of(row: Row) -> MonthRecord:
     try:
         return MonthRecord(
             month=TileMonth.parse(partition, key),
-            searched=_instant(row["searched"]),
+            searched=_instant(row["searched"]) if "searched" in row else None,
             found=_whole(row["found"]),
             closed=bool(row["closed"]),
             checked=_instant(row["checked"]) if "checked" in row else None,
+            error=str(row.get("error", "")),
             **{name: _whole(row.get(name, 0)) for name in _COUNTS},
         )
     except (KeyError, ValueError, TypeError, BadName) as cause:

@@ -22,6 +22,7 @@ from shared.errors import StorageUnavailable
 from shared.messages import CorrectionMessage
 from shared.models import MANIFEST, BlobPath, ProductName, State, l2a_folder, staged_zip
 from shared.pipeline.outcome import Attempt, attempt, entered
+from shared.pipeline.turn import BEGUN
 from shared.ports import Clock, Corrected, Corrector, Ledger, ObjectStore
 from shared.records import Record
 from shared.safe import content_type
@@ -60,6 +61,8 @@ def correct(
     if _is_done(record, product, store):
         return _tidied(record, product, store, ledger, clock)
     with attempt(ledger, record, _STEP, clock) as this:
+        begun = clock()
+        ledger.update(record.partition, record.name, lambda old: replace(old, times={**old.times, BEGUN: begun}))
         _remove_leftovers(record, store, ledger)
         with store.reader(staged_zip(product)) as archive:
             l1c = unpack(archive, product, scratch / "l1c")

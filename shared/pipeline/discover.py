@@ -12,14 +12,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.errors import IceWatchError
 from shared.messages import ProductMessage, TileMonthMessage
-from shared.models import Level, Product, ProductName, State, TileMonth
+from shared.models import Level, Product, ProductName, State, TileMonth, shown
 from shared.pipeline.discover_choice import Entry, Rules, decide, month_of, published
 from shared.pipeline.outcome import superseded
+from shared.pipeline.refused import month_row, settle
 from shared.ports import Catalogue, Clock, Deletion, Ledger, Retrieval, Unsupported
 from shared.records import MonthRecord, Record
 
@@ -51,11 +53,24 @@ def discover(
     """
     rules, month = rules or Rules(), message.value()
     search = _Search(catalogue, ledger, clock(), month, since=None if again else message.since)
-    search.run(rules)
-    to_stage = search.found(rules, again=again)
+    try:
+        search.run(rules)
+        to_stage = search.found(rules, again=again)
+    except Exception as error:
+        _note(error, month, ledger)
+        raise
     search.remember()
+    settle(month_row(month), "Searched without trouble", ledger, clock)
     _log.info("discover: %s has %d products in the catalogue, %d to stage", month, len(search.listed), len(to_stage))
     return [ProductMessage.of(product, backfill=message.backfill) for product in to_stage]
+
+
+def _note(error: Exception, month: TileMonth, ledger: Ledger) -> None:
+    """Keep why a search failed: if the queue gives up, the reason is told from here."""
+    why = str(error) if isinstance(error, IceWatchError) else f"Unforeseen {type(error).__name__}: {shown(error)}"
+    with suppress(IceWatchError):  # the ledger may be what failed; the error itself passes
+        known = ledger.month(month) or MonthRecord(month, searched=None, found=0, closed=False)
+        ledger.save_month(replace(known, error=why))
 
 
 @dataclass(slots=True)
@@ -108,7 +123,7 @@ class _Search:
             count, closed = before.found + len(names - self._names_before), before.closed
         waiting = sum(record.state is State.OFFLINE for record in self.known.values())
         fresh = before or MonthRecord(self.month, self.now, count, closed)
-        self.ledger.save_month(replace(fresh, searched=self.now, found=count, closed=closed, waiting=waiting))
+        self.ledger.save_month(replace(fresh, searched=self.now, found=count, closed=closed, waiting=waiting, error=""))
 
     def _update(self, record: Record, change: Callable[[Record], Record]) -> bool:
         """Replace ``record`` by ``change(record)``; False where nothing changes or another writer moved it on."""

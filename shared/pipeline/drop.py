@@ -22,7 +22,7 @@ from shared.errors import BadName, BadProduct, NotFound, PermanentError
 from shared.messages import ClassificationMessage, CorrectionMessage
 from shared.models import MANIFEST, BlobPath, Level, ProductName, State, l2a_folder, staged_zip
 from shared.pipeline.outcome import attempt, entered
-from shared.pipeline.poison import refuse
+from shared.pipeline.refused import refuse
 from shared.pipeline.stage_directory import check_directory
 from shared.pipeline.unfold import unfold
 from shared.ports import Clock, Ledger, ObjectStore

@@ -23,6 +23,13 @@ from shared.models import Level, ProductName, State, shown
 from shared.ports import Clock, Ledger
 from shared.records import Record
 
+# Where a product stands once a step is done with it. Found there by a try that fails, another instance has brought it
+# there meanwhile, and this try's failure says nothing about it any more.
+_BEYOND = {
+    "stage": {State.STAGED, State.CORRECTED, State.CLASSIFIED, State.REJECTED, State.SKIPPED},
+    "correct": {State.CORRECTED, State.CLASSIFIED, State.REJECTED, State.SKIPPED},
+    "classify": {State.CLASSIFIED, State.REJECTED, State.SKIPPED},
+}
 _log = logging.getLogger("icewatch")
 
 
@@ -41,6 +48,7 @@ class Attempt:
     step: str  # the step's verb: "discover", "stage", "correct", "classify"
     clock: Clock
     log: logging.LoggerAdapter[logging.Logger]
+    began_in: State  # the product's state before
     _started: float = field(default_factory=perf_counter)
 
     def seconds(self) -> float:
@@ -61,19 +69,41 @@ class Attempt:
 
     def note(self, error: str) -> None:
         """Count this try and keep its error; the state stays."""
-        self.ledger.update(self.partition, self.name, lambda old: old.tried(self.step, error))
+        self.ledger.update(
+            self.partition, self.name, lambda old: old if self._is_overtaken(old) else old.tried(self.step, error)
+        )
+
+    def failed(self, reason: str) -> None:
+        """Write down that the product failed for good, and count the try."""
+        at = self.clock()
+
+        def changed(old: Record) -> Record:
+            if self._is_overtaken(old):
+                return old
+            return old.tried(self.step, "").advanced(
+                State.FAILED, step=self.step, at=at, reason=reason, seconds={**old.seconds, self.step: self.seconds()}
+            )
+
+        record = self.ledger.update(self.partition, self.name, changed)
+        if record.state is State.FAILED:
+            self.log.info("%s: %s is FAILED after %.1f s: %s", self.step, self.name, self.seconds(), reason)
+        else:
+            self.log.warning("%s: %s is %s by another instance; here: %s", self.step, self.name, record.state, reason)
+
+    def _is_overtaken(self, now: Record) -> bool:
+        return now.state is not self.began_in and now.state in _BEYOND.get(self.step, ())
 
 
 @contextmanager
 def attempt(ledger: Ledger, record: Record, step: str, clock: Clock) -> Iterator[Attempt]:
     """Run the body of ``step`` for ``record``, which must be in the ledger; see the module's text for the contract."""
     log = logging.LoggerAdapter(_log, {"product": record.name, "step": step})
-    this = Attempt(ledger, record.partition, record.name, step, clock, log)
+    this = Attempt(ledger, record.partition, record.name, step, clock, log, record.state)
     log.info("%s: %s begins", step, record.name)
     try:
         yield this
     except PermanentError as error:
-        this.done(State.FAILED, reason=str(error), attempts=_one_more(record, step))
+        this.failed(str(error))
     except TransientError as error:
         this.note(str(error))
         log.warning("%s: %s will be tried again: %s", step, record.name, error)
@@ -82,10 +112,6 @@ def attempt(ledger: Ledger, record: Record, step: str, clock: Clock) -> Iterator
         this.note(f"Unforeseen {type(error).__name__}: {shown(error)}")
         log.exception("%s: %s failed unforeseen", step, record.name)
         raise
-
-
-def _one_more(record: Record, step: str) -> dict[str, int]:
-    return {**record.attempts, step: record.attempts.get(step, 0) + 1}
 
 
 def superseded(record: Record, by: str) -> Record:

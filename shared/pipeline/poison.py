@@ -14,10 +14,12 @@ from shared.messages import (
     ClassificationMessage,
     CorrectionMessage,
     ProductMessage,
+    TileMonthMessage,
 )
-from shared.models import L2A, BlobPath, Level, ProductName, State, shown
+from shared.models import L2A, BlobPath, Level, ProductName, State, TileMonth, shown
+from shared.pipeline.refused import month_row, refuse
 from shared.ports import Clock, Ledger
-from shared.records import REFUSED, Record
+from shared.records import Record
 
 # Where a product waits for the step; in another state the message was a second delivery of work that is done.
 _WAITS = {
@@ -35,10 +37,19 @@ def poison(queue: str, body: bytes, *, ledger: Ledger, clock: Clock) -> Record:
         message = QUEUES[queue].decode(body)
     except BadMessage as error:
         return _refuse(queue, text, str(error), ledger, clock)
+    if isinstance(message, TileMonthMessage):
+        return _give_up_month(message.value(), text, ledger, clock)
     if isinstance(message, ProductMessage | CorrectionMessage | ClassificationMessage):
         provider_id = message.id if isinstance(message, ProductMessage) else ""
         return _fail(message.name(), _STEPS[queue], text, ledger, clock, provider_id=provider_id)
-    return _refuse(queue, text, "The catalogue could not be searched; see the log of discover.", ledger, clock)
+    raise TypeError(f"Nobody knows what it means to give up on a {type(message).__name__}.")
+
+
+def _give_up_month(month: TileMonth, text: str, ledger: Ledger, clock: Clock) -> Record:
+    known = ledger.month(month)
+    why = known.error if known is not None and known.error else "see the log of discover"
+    reason = f"discover gave up on {month}: {why}"
+    return refuse(month_row(month), reason, ledger, clock, message=text)
 
 
 def poison_blob(body: bytes, *, ledger: Ledger, clock: Clock) -> Record:
@@ -88,11 +99,3 @@ def _fail(product: ProductName, step: str, text: str, ledger: Ledger, clock: Clo
 
 def _refuse(source: str, text: str, reason: str, ledger: Ledger, clock: Clock) -> Record:
     return refuse(f"{source}:{hashlib.sha256(text.encode()).hexdigest()[:12]}", reason, ledger, clock, message=text)
-
-
-def refuse(name: str, reason: str, ledger: Ledger, clock: Clock, *, message: str = "") -> Record:
-    """Write down something from outside that is no product, once per name."""
-    record = Record(
-        partition=REFUSED, name=name, state=State.FAILED, reason=reason, message=message, times={"refused": clock()}
-    )
-    return record if ledger.add(record) else ledger.update(REFUSED, name, lambda _: record)

@@ -6,6 +6,7 @@
     an L2A folder without a row       -> classified, which gives it a row
     fewer rows than catalogue entries -> searched again
     a successor that is published     -> the older product is superseded
+    a staged zip that nobody needs    -> deleted: its product is superseded, or its L2A folder is complete
 
 Contract: returns the messages to send; busy storage raises, and the next run goes on. A run looks at a bounded number
 of months, chosen by lot, so that each has its turn however often this runs, and leaves alone what has changed within
@@ -43,6 +44,7 @@ from shared.models import (
     ProductName,
     State,
     TileMonth,
+    staged_zip,
 )
 from shared.pipeline.discover_choice import Known, month_of, published
 from shared.pipeline.outcome import superseded
@@ -55,6 +57,7 @@ CHECK_EVERY = timedelta(hours=12)
 SEARCH_AGAIN = timedelta(days=2)  # schedule looks daily at a month that waits; this is for months nobody watches
 QUIET = timedelta(hours=2)  # longer than a step takes from its first write to its last
 _UNFINISHED = {State.DISCOVERED, State.OFFLINE, State.STAGED, State.CORRECTED}
+_PAST_CORRECT = {State.CORRECTED, State.CLASSIFIED, State.REJECTED}
 _WAITS_FOR_SUCCESSOR = {State.STAGED, State.CORRECTED, State.CLASSIFIED}
 _log = logging.getLogger("icewatch")
 
@@ -72,7 +75,7 @@ def reconcile(*, ledger: Ledger, store: ObjectStore, clock: Clock) -> list[Rescu
     for month in _by_lot(months, now):
         row = ledger.month(month)
         if row is None or row.checked is None or now - row.checked >= CHECK_EVERY:
-            rescues += _Check(month, months[month], _Blobs.of(month, store), ledger, now).heal(row)
+            rescues += _Check(month, months[month], _Blobs.of(month, store), ledger, store, now).heal(row)
     return rescues
 
 
@@ -135,6 +138,7 @@ class _Check:
     known: Known
     blobs: _Blobs
     ledger: Ledger
+    store: ObjectStore
     now: datetime
 
     def heal(self, row: MonthRecord | None) -> list[Rescue]:
@@ -142,6 +146,7 @@ class _Check:
         heals = [(record, heal) for record in self.known.values() if (heal := self._heal_of(record))]
         rescues = [rescue for record, heal in heals if (rescue := self._apply(record, heal))]
         rescues += self._without_row()
+        self._sweep()
         if row is not None:
             rescues += self._counted(row)
         if heals:
@@ -151,7 +156,7 @@ class _Check:
         return rescues
 
     def _heal_of(self, record: Record) -> _Heal | None:
-        if record.times and self.now - max(record.times.values()) < QUIET:
+        if self._is_in_work(record):
             return None
         has_zip, has_l2a = record.name in self.blobs.zips, record.l2a in self.blobs.l2a
         match record.state:
@@ -201,6 +206,18 @@ class _Check:
         wrote = self.ledger.update(record.partition, record.name, healed)
         return rescue if wrote.times.get("watch") == self.now else None
 
+    def _sweep(self) -> None:
+        """Delete the staged zips that a step left behind when it was killed, or when its product was superseded."""
+        for record in self.known.values():
+            if record.name not in self.blobs.zips or self._is_in_work(record):
+                continue
+            if record.state is State.SKIPPED or (record.state in _PAST_CORRECT and record.l2a in self.blobs.l2a):
+                self.store.delete(staged_zip(ProductName.parse(record.name)))
+                _log.info("watch: the staged zip of %s is deleted; the product is %s", record.name, record.state)
+
+    def _is_in_work(self, record: Record) -> bool:
+        return bool(record.times) and self.now - max(record.times.values()) < QUIET
+
     def _without_row(self) -> Iterator[Rescue]:
         """Messages for complete L2A folders that the ledger does not know."""
         rows = {record.l2a for record in self.known.values()} | self.known.keys()
@@ -232,6 +249,6 @@ class _Check:
         if missing:
             _log.warning("watch: %s has %d products in the catalogue, %d in the ledger", self.month, row.found, rows)
         wait = timedelta(days=1) if missing else SEARCH_AGAIN
-        if (missing or row.waiting) and self.now - row.searched >= wait:
+        if (missing or row.waiting) and row.age(self.now) >= wait:
             return [Rescue(TILE_MONTHS, TileMonthMessage.of(self.month, backfill=True))]
         return []

@@ -58,12 +58,13 @@ def _months(watched: Watchlist, now: datetime) -> tuple[list[TileMonth], list[Ti
         for name in area.tiles:
             this = TileMonth(Tile(name), now.year, now.month)
             recent = (this, this.previous())
-            current.update(dict.fromkeys(month for month in recent if _watched(area, month)))
+            current.update(dict.fromkeys(month for month in recent if is_watched(area, month)))
             older.update(dict.fromkeys(_before(recent[-1], area)))
     return list(current), [month for month in older if month not in current]
 
 
-def _watched(area: Area, month: TileMonth) -> bool:
+def is_watched(area: Area, month: TileMonth) -> bool:
+    """Whether ``area`` asks for the season and the years of ``month``; its tile is another question."""
     return (
         month.month in area.months
         and (area.since is None or month.end.date() > area.since)
@@ -76,7 +77,7 @@ def _before(recent: TileMonth, area: Area) -> Iterator[TileMonth]:
         return
     month = TileMonth(recent.tile, area.since.year, area.since.month)
     while month < recent:
-        if _watched(area, month):
+        if is_watched(area, month):
             yield month
         month = month.next()
 
@@ -87,16 +88,16 @@ def _newest_first(months: Iterable[TileMonth]) -> list[TileMonth]:
 
 def _open(known: MonthRecord | None, now: datetime) -> bool:
     """True where backfill has to search the month."""
-    return known is None or (not known.closed and now - known.searched >= LOOK_FOR_WAITING)
+    return known is None or (not known.closed and known.age(now) >= LOOK_FOR_WAITING)
 
 
 def _look(month: TileMonth, known: MonthRecord | None, now: datetime) -> TileMonthMessage | None:
     """The message for a closed month whose turn it is."""
     if known is None or not known.closed:
         return None
-    if known.waiting:
-        due = now - known.searched >= LOOK_FOR_WAITING
-        return TileMonthMessage.of(month, backfill=True) if due else None
+    age = known.age(now)
+    if known.waiting or known.searched is None or age == timedelta.max:  # in the last case nothing says since when
+        return TileMonthMessage.of(month, backfill=True) if age >= LOOK_FOR_WAITING else None
     if _turn(month, now) == _turn(month, known.searched):
         return None
     return TileMonthMessage.of(month, backfill=True, since=known.searched - OVERLAP)

@@ -32,6 +32,7 @@ from shared.models import MANIFEST, BlobPath, Level, ProductName, State, TileMon
 from shared.pipeline.outcome import Attempt, attempt, entered
 from shared.pipeline.stage_fetch import Fetched, Intake, Later, Unavailable, fetch
 from shared.pipeline.stage_rules import Rule, pause
+from shared.pipeline.turn import new_ones_ahead
 from shared.pipeline.unfold import unfold
 from shared.ports import Catalogue, Clock, Ledger, ObjectStore, Retrieval
 from shared.records import Record
@@ -152,7 +153,7 @@ def _fetched(
     # A parcel became visible whole and checked: a try that died while unpacking need not be paid for again.
     if name.level is Level.L2A and (parcel := outside.store.info(into)) is not None:
         return Fetched(parcel.size, record.checksum)
-    if message.backfill and (ahead := _new_ones(outside.ledger, but=str(name))):
+    if message.backfill and (ahead := new_ones_ahead(outside.ledger, State.DISCOVERED, _STEP, but=str(name))):
         return Later(f"Backfill waits for {ahead} new acquisitions.")
     return fetch(
         message,
@@ -163,15 +164,6 @@ def _fetched(
         intake=outside.intake,
         resolution=resolution,
     )
-
-
-def _new_ones(ledger: Ledger, *, but: str) -> int:
-    """How many new acquisitions wait for their first try: the queue has no order but that of arrival.
-
-    What was put back to wait once does not count, so that nobody waits for ever for another who waits.
-    """
-    waiting = (record for record in ledger.in_state(State.DISCOVERED) if record.name != but and record.id)
-    return sum(not (record.is_backfill or _STEP in record.attempts or "waits" in record.times) for record in waiting)
 
 
 def _waits(this: Attempt, message: ProductMessage, later: Later, first_pause: float) -> Following:

@@ -15,11 +15,6 @@ WINDOW = timedelta(days=30)
 UNKNOWN_SIZE = 1_000_000_000  # bytes reserved for a product whose size the catalogue does not say; few are larger
 
 
-def spent(days: Mapping[date, int], today: date) -> int:
-    """Bytes of the last 30 days, the oldest of them whole."""
-    return sum(_recent(days, today).values())
-
-
 def reserve(tally: Tally, count: int, *, most: int, today: date) -> int | None:
     """Count ``count`` bytes as spent today unless that would make more than ``most``.
 

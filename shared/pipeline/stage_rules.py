@@ -14,6 +14,7 @@ from shared.models import ProductName
 
 MOST_WAITS = 200  # for the provider's limits; with the longest pause about two days
 _LONGEST_PAUSE = 900.0  # seconds, where nobody says how long to wait
+MOST_PAUSE = 12 * 3600.0  # seconds, whoever asks for more: watch takes a message for lost after a day without a sign
 
 
 class Rule(StrEnum):
@@ -49,4 +50,4 @@ def pause(name: ProductName, *, waits: int, first: float, at_least: float = 0.0)
     """
     usual = min(first * 2 ** min(waits, 10), max(first, _LONGEST_PAUSE))
     spread = blake2s(f"{name} {waits}".encode(), digest_size=1).digest()[0] / 256
-    return int(max(usual, at_least) + spread * usual / 2) + 1
+    return int(min(max(usual, at_least) + spread * usual / 2, MOST_PAUSE)) + 1

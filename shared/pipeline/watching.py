@@ -8,14 +8,14 @@ also writes that copy and keeps one row in the ledger that says why a watchlist 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from shared.errors import BadName, BadSetting, NotFound
 from shared.models import CONFIG, WATCHLIST, BlobPath, State, Tile
-from shared.pipeline.poison import refuse
+from shared.pipeline.refused import refuse, settle
 from shared.ports import Clock, Ledger, ObjectStore
-from shared.records import REFUSED, Record
+from shared.records import REFUSED
 from shared.science.tilegrid import tiles_of
 from shared.settings import Defaults
 from shared.watchlist import CATALOGUES, CORRECTIONS, MAX_TILES, Area, Watchlist
@@ -64,7 +64,7 @@ def in_force(store: ObjectStore, *, ledger: Ledger, clock: Clock) -> Watchlist:
     """As `watchlist`; keeps the copy of the last good one and the ledger's row about a refusal up to date."""
     body = _read(store, WATCHLIST)
     if body is None:
-        _settle("Removed", ledger, clock)
+        settle(str(WATCHLIST), "Removed", ledger, clock)
         return _EMPTY
     try:
         watched = parse(body)
@@ -73,7 +73,7 @@ def in_force(store: ObjectStore, *, ledger: Ledger, clock: Clock) -> Watchlist:
     if body != _read(store, ACCEPTED):
         store.write(ACCEPTED, body, content_type="application/json")
         _log.info("The watchlist is accepted: %d areas", len(watched.areas))
-    _settle("Mended, and accepted", ledger, clock)
+    settle(str(WATCHLIST), "Mended, and accepted", ledger, clock)
     return watched
 
 
@@ -95,20 +95,6 @@ def _accepted(store: ObjectStore) -> Watchlist | None:
     except BadSetting as error:  # accepted by another version, or edited by hand
         _log.error("The copy %s is of no use: %s", ACCEPTED, error)
         return None
-
-
-def _settle(how: str, ledger: Ledger, clock: Clock) -> None:
-    """The row of a refusal, if there is one, says from now on that it is over."""
-    known = ledger.get(REFUSED, str(WATCHLIST))
-    if known is None or known.state is not State.FAILED:
-        return
-    at = clock()
-
-    def settled(old: Record) -> Record:
-        reason = f"{how} on {at:%Y-%m-%d %H:%M} UTC. It was refused before: {old.reason}"
-        return replace(old, state=State.SKIPPED, reason=reason, times={**old.times, "accepted": at})
-
-    ledger.update(REFUSED, str(WATCHLIST), settled)
 
 
 def _read(store: ObjectStore, path: BlobPath) -> bytes | None:

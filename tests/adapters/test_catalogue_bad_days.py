@@ -141,12 +141,15 @@ class TestBadDays:
         real.withdraw(SECOND)
         assert real.catalogue.entry(product_id) is None
 
-    def test_a_name_under_two_identifiers_comes_once_and_can_be_downloaded(self, real: Real) -> None:
+    def test_a_name_under_several_identifiers_comes_under_each_and_those_online_can_be_downloaded(
+        self, real: Real
+    ) -> None:
         for number, online in ((1, True), (2, False), (3, True), (4, False)):
             real.copernicus.publish_entry(SECOND, BODY, product_id=str(UUID(int=number)), published=NOON, online=online)
-        [product] = real.catalogue.search(MONTH)
-        assert product.online
-        assert fetched(real.catalogue, product.id) == BODY
+        products = list(real.catalogue.search(MONTH))
+        assert {str(product.name) for product in products} == {SECOND}
+        assert {UUID(product.id).int: product.online for product in products} == {1: True, 2: False, 3: True, 4: False}
+        assert [fetched(real.catalogue, product.id) for product in products if product.online] == [BODY, BODY]
 
     def test_an_entry_listed_twice_comes_once(self, real: Real) -> None:
         real.publish(SECOND)

@@ -77,6 +77,27 @@ def test_the_host_json_of_the_project_is_one_this_host_runs() -> None:
     assert HostConfig.read(ROOT / "host.json").extensions.queues.message_encoding is Encoding.NONE
 
 
+def test_app_settings_replace_values_of_the_file_as_in_azure(tmp_path: Path) -> None:
+    file = tmp_path / "host.json"
+    file.write_text('{"version": "2.0", "extensions": {"queues": {"batchSize": 1, "messageEncoding": "none"}}}')
+    settings = {
+        "AzureFunctionsJobHost__extensions__queues__batchSize": "4",
+        "AzureFunctionsJobHost__functionTimeout": "00:10:00",
+        "Other": "x",
+    }
+    config = HostConfig.read(file, settings)
+    assert (config.extensions.queues.batch_size, config.extensions.queues.message_encoding) == (4, Encoding.NONE)
+    assert config.function_timeout == 600
+
+
+@pytest.mark.parametrize("name", ["extensions__queues__batchsize", "extensions__queues__batchSize", "unknown"])
+def test_an_app_setting_that_the_host_cannot_use_is_refused_with_its_name(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "host.json"
+    file.write_text('{"version": "2.0"}')
+    with pytest.raises(BadSetting, match=f"host.json with AzureFunctionsJobHost__{name} cannot be used"):
+        HostConfig.read(file, {f"AzureFunctionsJobHost__{name}": "many"})
+
+
 def test_bindings_are_read_with_their_settings_filled_in_and_as_often_as_wanted() -> None:
     app = func.FunctionApp()
 

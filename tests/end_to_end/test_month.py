@@ -11,7 +11,7 @@ import pytest
 import rasterio
 
 from local.agreement import agreement
-from shared.models import BlobPath, ProductName, State, staged_zip
+from shared.models import BlobPath, ProductName, State, TileMonth, staged_zip
 from tests.end_to_end.conftest import CLEAR, CLOUDY, EMPTY, NO_OFFSET, OLDER, Pipeline
 
 
@@ -96,6 +96,45 @@ def test_the_api_lists_the_products_and_says_how_the_app_is(finished: Pipeline):
     health = _get(finished, "/api/health")
     assert health["products"]["REJECTED"] >= 2
     assert health["queues"]["products-poison"] == 0
+
+
+def test_a_push_notification_has_the_month_searched_at_once(finished: Pipeline):
+    product = ProductName.parse(CLEAR)
+    month = TileMonth(product.tile, product.sensing.year, product.sensing.month)
+    before = finished.outside.ledger.month(month)
+    answer = _post(finished, "/api/notifications", _notification(CLEAR))
+    assert answer == {"product": CLEAR, "search": str(month)}
+    finished.idle()
+    after = finished.outside.ledger.month(month)
+    assert before is not None
+    assert before.searched is not None
+    assert after is not None
+    assert after.searched is not None
+    assert after.searched > before.searched
+    assert finished.record("22WEV", CLEAR).state is State.CLASSIFIED, "known already: nothing is done again"
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [(b"{}", "The notification does not parse"), (b" " * 1_100_000, "The body is longer than 1000000 bytes")],
+)
+def test_what_is_no_notification_is_refused_as_problem_details(finished: Pipeline, body: bytes, says: str):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        _post(finished, "/api/notifications", body)
+    assert refused.value.code == 422
+    assert says in json.load(refused.value)["detail"]
+    refused.value.close()
+
+
+def _notification(name: str) -> bytes:
+    entry = {"Id": "a-1", "Name": f"{name}.SAFE", "ContentLength": 1, "PublicationDate": "2024-07-16T20:00:00Z"}
+    entry |= {"Online": True, "Checksum": [], "Attributes": []}
+    return json.dumps({"SubscriptionEvent": "created", "value": entry}).encode()
+
+
+def _post(pipeline: Pipeline, path: str, body: bytes) -> dict:
+    with urllib.request.urlopen(pipeline.host.http_address + path, data=body, timeout=10) as answer:
+        return json.load(io.TextIOWrapper(answer, "utf-8"))
 
 
 def _get(pipeline: Pipeline, path: str) -> dict:

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.errors import ProviderUnavailable
-from shared.messages import ProductMessage, TileMonthMessage
+from shared.messages import TILE_MONTHS, ProductMessage, TileMonthMessage
 from shared.models import Checksum, Product, State, Tile, TileMonth
 from shared.pipeline.discover import MOST_RETURNS, RETRIEVE_AGAIN, discover
 from shared.pipeline.discover_choice import OFFICIAL_GRACE, Rules
+from shared.pipeline.poison import poison
 from shared.ports import Deletion, Retrieval, Unsupported
-from shared.records import Record
+from shared.records import REFUSED, Record
 from tests.fakes import NOON, FakeCatalogue, FakeClock, FakeLedger, a_product
 from tests.products import L1C, OLDER, SECOND_HALF
 
@@ -351,7 +352,39 @@ def test_an_unreachable_catalogue_raises_for_the_queue_to_retry_and_leaves_the_m
     catalogue.fail("search", ProviderUnavailable("The catalogue answers 503."))
     with pytest.raises(ProviderUnavailable):
         looking(catalogue, ledger)
-    assert ledger.months == {}
+    month = ledger.months[MONTH]
+    assert (month.searched, month.closed, month.error) == (None, False, "The catalogue answers 503.")
+
+
+def test_what_a_search_failed_of_is_forgotten_after_one_that_did_not_and_a_month_given_up_is_settled():
+    catalogue, ledger = FakeCatalogue([a_product(L1C)]), FakeLedger()
+    catalogue.fail("search", ProviderUnavailable("The catalogue answers 503."))
+    with pytest.raises(ProviderUnavailable):
+        looking(catalogue, ledger)
+    given_up = poison(TILE_MONTHS, JULY.encode().encode(), ledger=ledger, clock=FakeClock())
+    assert given_up.reason == f"discover gave up on {MONTH}: The catalogue answers 503."
+    assert looking(catalogue, ledger) == [L1C]
+    assert ledger.months[MONTH].error == ""
+    settled = ledger.rows[REFUSED, given_up.name]
+    assert settled.state is State.SKIPPED
+    assert settled.reason.startswith("Searched without trouble on ")
+
+
+def test_of_two_identifiers_of_one_name_the_one_that_the_ledger_holds_is_kept():
+    ledger = FakeLedger()
+    first = a_product(L1C)
+    found(ledger, first)
+    newer = replace(first, id="another", published=first.published + timedelta(days=1))
+    assert found(ledger, newer, first) == []
+    assert row(ledger, L1C).id == first.id
+    assert found(FakeLedger(), newer, first) == [L1C]
+
+
+def test_of_two_identifiers_of_one_name_the_one_that_is_online_is_taken_first():
+    ledger = FakeLedger()
+    offline = replace(a_product(L1C), id="offline", online=False, published=NOON)
+    assert found(ledger, offline, a_product(L1C)) == [L1C]
+    assert row(ledger, L1C).id == a_product(L1C).id
 
 
 def test_another_writer_who_moved_the_product_on_meanwhile_wins():

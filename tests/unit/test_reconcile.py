@@ -91,6 +91,31 @@ def test_a_product_whose_blobs_are_there_is_left_alone(state, blobs):
     assert place.ledger.rows == before
 
 
+@pytest.mark.parametrize("state", [State.CORRECTED, State.CLASSIFIED, State.REJECTED, State.SKIPPED])
+def test_a_staged_zip_that_nobody_needs_any_more_is_deleted(state):
+    place = a_place(a_record(state)).holds(ZIP, FOLDER, RESULTS)
+    assert place.rescues() == []
+    assert place.store.info(ZIP) is None
+    assert place.store.info(FOLDER) is not None
+
+
+@pytest.mark.parametrize("state", [State.DISCOVERED, State.STAGED, State.FAILED, State.CORRECTED, State.CLASSIFIED])
+def test_a_staged_zip_that_may_be_needed_stays(state):
+    place = a_place(a_record(state)).holds(ZIP, RESULTS)  # and no L2A folder
+    place.rescues()
+    assert place.store.info(ZIP) is not None
+
+
+def test_a_staged_zip_of_a_product_that_was_superseded_just_now_stays_for_a_while():
+    place = a_place(a_record(State.SKIPPED, times={"stage": NOON - QUIET / 2})).holds(ZIP)
+    place.rescues()
+    assert place.store.info(ZIP) is not None
+    place.clock.now += QUIET
+    place.ledger.months.clear()
+    place.rescues()
+    assert place.store.info(ZIP) is None
+
+
 @pytest.mark.parametrize(
     ("state", "blobs", "queue", "product", "becomes"),
     [

@@ -89,13 +89,14 @@ def test_an_older_month_that_is_not_closed_yet_is_backfilled_once_a_day():
 def test_a_closed_month_is_looked_at_once_a_week_for_changes_since_the_last_look():
     watched = watching(since="2024-06-01")
     ledger = FakeLedger(months=[MonthRecord(JUNE, NOW, 20, closed=True)])
-    looks = []
+    looks, last = [], NOW
     for hours in range(0, 15 * 24, 6):
         now = NOW + timedelta(hours=hours)
         for message in messages(watched, ledger, now=now):
             if message.month == "2024-06":
                 looks.append(now)
-                assert (message.backfill, message.since) == (True, ledger.months[JUNE].searched - OVERLAP)
+                assert (message.backfill, message.since) == (True, last - OVERLAP)
+                last = now
                 ledger.save_month(MonthRecord(JUNE, now, 20, closed=True))
     assert len(looks) == 2
     assert looks[1] - looks[0] == LOOK_AGAIN
@@ -134,6 +135,25 @@ def test_a_month_with_products_in_the_archive_is_looked_at_in_full_every_day():
     assert ("2024-06", True) not in asked(watched, ledger, now=NOW + timedelta(hours=23))
     [look] = [m for m in messages(watched, ledger, now=NOW + timedelta(days=1)) if m.month == "2024-06"]
     assert look.since is None
+
+
+def test_a_search_that_a_clock_dates_into_the_future_counts_as_none():
+    watched = watching(since="2024-06-01")
+    ahead = NOW + timedelta(days=30)
+    is_open = FakeLedger(months=[MonthRecord(JUNE, ahead, 20, closed=False)])
+    assert ("2024-06", True) in asked(watched, is_open)
+    closed = FakeLedger(months=[MonthRecord(JUNE, ahead, 20, closed=True)])
+    (look,) = [message for message in messages(watched, closed) if message.month == "2024-06"]
+    assert look.since is None  # what changed since then cannot be asked for
+
+
+def test_a_month_that_could_not_be_searched_yet_is_backfilled():
+    failed = FakeLedger(months=[MonthRecord(JUNE, None, 0, closed=False, error="The catalogue answers 503.")])
+    assert ("2024-06", True) in asked(watching(since="2024-06-01"), failed)
+
+
+def test_a_look_for_changes_goes_back_before_the_last_one():
+    assert timedelta(hours=12) <= OVERLAP  # entries appear hours after the date that they bear
 
 
 def test_a_tile_in_two_areas_is_asked_for_once():

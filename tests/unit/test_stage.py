@@ -6,8 +6,11 @@ import pytest
 from blake3 import blake3
 
 from shared.errors import ProviderUnavailable
+from shared.messages import ProductMessage
 from shared.models import Checksum, State
+from shared.pipeline.stage_checks import Checks
 from shared.pipeline.watch import product_message
+from shared.ports import Download
 from tests.fakes import NOON
 from tests.products import L1C, l1c_members, l1c_zip, zipped
 from tests.unit.stage_case import CORRECTION, NAME, ZIP, Stage, md5
@@ -63,6 +66,14 @@ def test_a_length_other_than_the_catalogue_says_raises_with_both_numbers():
     with pytest.raises(ProviderUnavailable, match=f"{len(body) + 1} bytes .* {len(body)} arrived"):
         this.run()
     assert this.store.blobs == {}
+
+
+def test_a_length_other_than_the_server_announced_raises_with_both_numbers():
+    body = l1c_zip()
+    message = ProductMessage(product=L1C, id="id-1")  # the catalogue states neither length nor digest
+    checks = Checks(message, entry=lambda: None, alive=lambda _: None, resolution=None)
+    with pytest.raises(ProviderUnavailable, match=f"announced {len(body) + 1} bytes .* {len(body)} arrived"):
+        list(checks.passed(Download(len(body) + 1, iter([body]))))
 
 
 @pytest.mark.parametrize(("algorithm", "digest"), [("MD5", md5), ("BLAKE3", lambda body: blake3(body).hexdigest())])

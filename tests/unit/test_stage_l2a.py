@@ -9,7 +9,7 @@ import pytest
 from shared.errors import StorageUnavailable
 from shared.messages import PRODUCTS, ChecksumText, ProductMessage
 from shared.models import L2A as CONTAINER
-from shared.models import MANIFEST, ProductName, State, l2a_folder
+from shared.models import MANIFEST, BlobPath, ProductName, State, l2a_folder
 from shared.pipeline.retry import retry
 from shared.pipeline.stage import stage
 from shared.pipeline.stage_fetch import Intake
@@ -20,6 +20,7 @@ from tests.products import l2a_members, l2a_zip, zipped
 
 OFFICIAL = "S2B_MSIL2A_20240716T151809_N0511_R068_T22WEV_20240716T201612"
 FOLDER = l2a_folder(ProductName.parse(OFFICIAL))
+PARCEL = BlobPath("staging", f"{OFFICIAL}.SAFE.zip")
 WHOLE = l2a_zip(OFFICIAL)
 
 
@@ -107,6 +108,15 @@ def test_a_try_that_dies_at_any_write_is_completed_by_the_next_one_without_anoth
     this.run(again=True)
     assert FOLDER / MANIFEST in this.store.blobs
     assert this.record.state is State.CORRECTED
+    assert this.store.paths("staging") == []
+    assert this.downloads == 1
+
+
+def test_a_parcel_that_a_dying_try_left_beside_the_complete_folder_goes_with_the_next_delivery():
+    this = Stage()
+    this.run()
+    this.store.write(PARCEL, b"zip")
+    this.run(again=True)
     assert this.store.paths("staging") == []
     assert this.downloads == 1
 

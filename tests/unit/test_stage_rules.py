@@ -18,9 +18,10 @@ from shared.errors import (
     ProviderUnavailable,
     StorageUnavailable,
 )
-from shared.models import ProductName
-from shared.pipeline.stage_budget import reserve, settle, spent
-from shared.pipeline.stage_rules import MOST_WAITS, Rule, pause, rule_of
+from shared.models import ProductName, State
+from shared.pipeline.stage_budget import WINDOW, reserve, settle
+from shared.pipeline.stage_rules import MOST_PAUSE, MOST_WAITS, Rule, pause, rule_of
+from shared.pipeline.watch import LIMITS
 from tests.fakes import FakeTally
 from tests.products import L1C, SECOND_HALF
 
@@ -48,10 +49,15 @@ def test_who_has_waited_too_often_for_the_provider_is_tried_like_any_other_troub
     assert rule_of(ProviderLimits("429"), waits=MOST_WAITS) is Rule.TRY_AGAIN
 
 
-@given(st.integers(0, 10_000), st.floats(1, 1000), st.floats(0, 90_000))
+@given(st.integers(0, 10_000), st.floats(1, 1000), st.floats(0, MOST_PAUSE))
 def test_a_pause_is_at_least_what_the_provider_asks_for_and_at_most_some_minutes_more(waits, first, asked):
     seconds = pause(ProductName.parse(L1C), waits=waits, first=first, at_least=asked)
     assert asked <= seconds <= max(asked, 1000.0) + 501
+
+
+def test_no_pause_is_so_long_that_watch_takes_the_message_for_lost():
+    longest = pause(ProductName.parse(L1C), waits=200, first=86_400, at_least=10 * 86_400)
+    assert MOST_PAUSE <= longest < LIMITS[State.DISCOVERED].total_seconds()
 
 
 def test_two_products_do_not_come_back_at_the_same_moment():
@@ -59,15 +65,19 @@ def test_two_products_do_not_come_back_at_the_same_moment():
     assert len(pauses) == 2
 
 
+def _of_30_days(tally: FakeTally, today: date) -> int:
+    return sum(count for day, count in tally.days.items() if today - WINDOW <= day <= today)
+
+
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 100)), max_size=60))
 def test_never_more_than_the_budget_is_reserved_in_any_30_days(asked):
     tally, most = FakeTally(), 250
     for day, count in sorted(asked):
         today = TODAY + timedelta(days=day)
-        before = spent(tally.days, today)
+        before = _of_30_days(tally, today)
         refused = reserve(tally, count, most=most, today=today)
         assert refused == (before if before + count > most else None)
-        assert spent(tally.days, today) <= most
+        assert _of_30_days(tally, today) <= most
 
 
 def test_days_out_of_the_window_are_forgotten():

@@ -38,7 +38,7 @@ predicted_legend="Snow:1; Water:2"
 
 def test_each_run_of_years_becomes_an_area_with_tiles_months_and_thresholds():
     first, second = import_template(TEMPLATE, "swgris").watchlist.areas
-    assert (first.name, second.name) == ("swgris 2016-2017", "swgris 2019-2019")
+    assert (first.name, second.name) == ("swgris 2016-2017", "swgris 2019")
     assert (str(first.since), str(first.until)) == ("2016-06-01", "2017-08-31")
     assert (str(second.since), str(second.until)) == ("2019-06-01", "2019-08-31")
     assert (first.tiles, first.months) == (("22WEA", "22WEV"), (6, 7, 8))
@@ -60,6 +60,17 @@ def test_every_key_that_is_not_carried_is_named_with_the_reason():
     assert "config/merged_mask.tif" in left_out["icemask"]
     assert "pickled" in left_out["classifier"]
     assert left_out["somethingNew"] == "the importer does not know this key"
+
+
+def test_months_come_in_order_and_once():
+    made = import_template(TEMPLATE.replace("months=[6,7,8]", "months=[8,6,7,6]"), "swgris")
+    assert made.watchlist.areas[0].months == (6, 7, 8)
+
+
+def test_a_resolution_written_with_decimals_is_carried_and_not_named_as_left_out():
+    made = import_template(TEMPLATE.replace("resolution=20", "resolution=20.0"), "swgris")
+    assert made.watchlist.areas[0].resolution == 20
+    assert "resolution" not in dict(made.left_out)
 
 
 def test_a_resolution_that_icewatch_does_not_map_at_is_left_out():
