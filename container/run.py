@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from types import FrameType
@@ -112,6 +112,10 @@ class Worker:
         ahead = new_ones_ahead(self.ledger, State.STAGED, "correct", but=record.name)
         if ahead:
             _log.info("%s waits: it is backfill, and %d new acquisitions go first.", record.name, ahead)
+            at, why = self._now(), f"Backfill waits for {ahead} new acquisitions."
+            self.ledger.update(
+                record.partition, record.name, lambda old: replace(old, error=why, times={**old.times, "waits": at})
+            )
             later = message.model_copy(update={"waits": message.waits + 1})
             delivery.replace(later.encode(), _WAIT)
         return ahead > 0

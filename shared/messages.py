@@ -99,6 +99,7 @@ class ProductMessage(Message):
     checksums: tuple[ChecksumText, ...] = Field(default=(), max_length=8)  # one per algorithm
     backfill: bool = False
     waits: int = Field(ge=0, default=0)  # how often it was put back to wait: for a slot, the budget or the provider
+    refusals: int = Field(ge=0, default=0)  # how often of these the provider asked for it
 
     def name(self) -> ProductName:
         """The product this message names."""

@@ -261,6 +261,7 @@ class BlobPath:
 
 
 L1C, L2A, SURFACE, DROP, CONFIG, MODELS = "l1c", "l2a", "surface", "drop", "config", "models"
+STAGING = "staging"  # zips that are unpacked inside the store; no step is triggered by it
 CONTAINERS = (L1C, L2A, SURFACE, DROP, CONFIG, MODELS)
 MANIFEST = "manifest.safe"  # written last in an L2A folder
 RESULT_MANIFEST = "manifest.json"  # written last in a result folder
@@ -274,6 +275,11 @@ def _mirrored(container: str, product: ProductName, leaf: str) -> BlobPath:
 def staged_zip(product: ProductName) -> BlobPath:
     """Where the L1C zip of ``product`` is staged."""
     return _mirrored(L1C, product, f"{product.safe}.zip")
+
+
+def parcel(product: ProductName) -> BlobPath:
+    """Where the zip of an official L2A ``product`` lies until it is unpacked."""
+    return _mirrored(STAGING, product, f"{product.safe}.zip")
 
 
 def l2a_folder(product: ProductName) -> BlobPath:

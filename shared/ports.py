@@ -40,7 +40,7 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """A listed product that IceWatch cannot process, and says so: the format used before 2016-12-06."""
+    """A listed product that IceWatch cannot process, and says so: an old format, or an entry that does not parse."""
 
     id: str
     name: str  # as the provider writes it, without .SAFE
@@ -70,8 +70,8 @@ class Catalogue(Protocol):
         """All products of ``level`` sensed in ``month``, in sensing order, over all pages, each identifier once.
 
         ``modified_since`` leaves out entries that the provider has not changed since, where it says when it did.
-        A listed product in the long format of before 2016-12-06 is handed to ``unsupported``, before the search ends;
-        any other name that does not parse is logged and left out.
+        A listed product in the long format of before 2016-12-06, or one whose entry does not parse though its name
+        does, is handed to ``unsupported``, before the search ends; any other name is logged and left out.
         """
         ...
 
@@ -189,7 +189,11 @@ class Ledger(Protocol):
         ...
 
     def month(self, month: TileMonth) -> MonthRecord | None:
-        """What is known about a tile-month."""
+        """What is known about a tile-month; None where nothing is, or its row does not parse."""
+        ...
+
+    def months(self, tile: Tile | None = None) -> Iterator[MonthRecord]:
+        """What is known about all tile-months, or those of one tile."""
         ...
 
     def save_month(self, record: MonthRecord) -> None:

@@ -15,6 +15,11 @@ _CLOCKS_DIFFER = timedelta(hours=1)  # instances agree within seconds; an hour i
 REFUSED = "refused"  # ledger partition of what has no tile: unreadable messages and names
 
 
+def age(at: datetime | None, now: datetime) -> timedelta:
+    """How long ago ``at`` was; `timedelta.max` for never, and for the future: a clock was ahead when it was noted."""
+    return timedelta.max if at is None or at - now > _CLOCKS_DIFFER else now - at
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One row of the ledger: everything known about one product (or one refused thing)."""
@@ -59,13 +64,13 @@ class Record:
 
     @property
     def is_backfill(self) -> bool:
-        """True for an acquisition that was already old when it was found: new ones go before it."""
+        """True for an acquisition that was already old when it was found in the catalogue: new ones go before it."""
         try:
             sensing = ProductName.parse(self.name).sensing
         except BadName:
             return False
         found = self.times.get("discover")
-        return found is not None and found - sensing > _OLD
+        return bool(self.id) and found is not None and found - sensing > _OLD  # without id: dropped, somebody waits
 
     def advanced(self, state: State, *, step: str, at: datetime, **changes: Any) -> Record:
         """A copy in ``state``, with the step's time set and reason and error cleared unless given."""
@@ -94,7 +99,5 @@ class MonthRecord:
     error: str = ""  # why the last search failed, a sentence; empty after one that did not
 
     def age(self, now: datetime) -> timedelta:
-        """How old the last search is; `timedelta.max` where there was none, or a clock was ahead when it was noted."""
-        if self.searched is None or self.searched - now > _CLOCKS_DIFFER:
-            return timedelta.max
-        return now - self.searched
+        """How old the last search is, as `age` says."""
+        return age(self.searched, now)

@@ -182,7 +182,7 @@ class FakeLedger(Scripted):
     def __init__(self, records: Iterable[Record] = (), months: Iterable[MonthRecord] = ()) -> None:
         super().__init__()
         self.rows: dict[tuple[str, str], Record] = {(r.partition, r.name): _copied(r) for r in records}
-        self.months: dict[TileMonth, MonthRecord] = {m.month: m for m in months}
+        self.month_rows: dict[TileMonth, MonthRecord] = {m.month: m for m in months}
         self.interfere: Callable[[], object] | None = None
 
     def get(self, partition: str, name: str) -> Record | None:
@@ -230,11 +230,15 @@ class FakeLedger(Scripted):
 
     def month(self, month: TileMonth) -> MonthRecord | None:
         self._called("month", month)
-        return self.months.get(month)
+        return self.month_rows.get(month)
+
+    def months(self, tile: Tile | None = None) -> Iterator[MonthRecord]:
+        self._called("months", tile)
+        return iter([row for month, row in self.month_rows.items() if tile in {None, month.tile}])
 
     def save_month(self, record: MonthRecord) -> None:
         self._called("save_month", record)
-        self.months[record.month] = record
+        self.month_rows[record.month] = record
 
 
 def a_product(

@@ -15,7 +15,7 @@ from shared.messages import QUEUES, TILE_MONTHS, poison_of
 from shared.models import State, Tile
 from shared.wiring import services
 
-_MOST_BODY = 1_000_000  # bytes
+_MOST_BODY = 1024 * 1024  # bytes
 STATUS: dict[type[IceWatchError], int] = {
     BadMessage: 422,
     BadName: 422,

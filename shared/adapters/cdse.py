@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -30,8 +31,9 @@ from shared.adapters.cdse_search import Listing, Window
 from shared.adapters.cdse_sessions import OwnSession, SessionStore
 from shared.adapters.provider_answers import Patience
 from shared.errors import BadName, LongProductName, NotFound, Offline, ProviderUnavailable
-from shared.models import Level, Product, TileMonth, shown
+from shared.models import Level, Product, ProductName, TileMonth, shown
 from shared.ports import Deletion, Download, Retrieval, Unsupported
+from shared.refusals import first_fault
 from shared.settings import Copernicus
 
 _log = logging.getLogger("icewatch")
@@ -167,7 +169,7 @@ class Cdse:
             target = joined(url, location)
             if target is None or not target.host or target.scheme not in {"https", url.scheme}:
                 raise ProviderUnavailable(
-                    f"Copernicus sends {what} on to '{shown(location)}', which is no safe address."
+                    f"Copernicus sends {what} on to '{shown(location.partition('?')[0])}', which is no safe address."
                 )
             url = target
         raise ProviderUnavailable(f"Copernicus sends {what} on more than {_MOST_REDIRECTS} times.")
@@ -188,13 +190,37 @@ def _wanted(
     except LongProductName as fault:
         _report_long(entry, month, fault, unsupported)
         return None
-    except (BadName, ValidationError) as fault:
+    except BadName as fault:
         _left_out(month, fault)
+        return None
+    except ValidationError as fault:
+        _report_broken(entry, month, level, fault, unsupported)
         return None
     if product.name.tile != month.tile or product.name.level is not level:
         _left_out(month, f"{product.name} was not asked for.")
         return None
     return product
+
+
+def _report_broken(
+    entry: Any,
+    month: TileMonth,
+    level: Level,
+    fault: ValidationError,
+    unsupported: Callable[[Unsupported], None] | None,
+) -> None:
+    """Hand over what can be said of an entry that does not parse, so that its product is missed by somebody."""
+    reason = f"The catalogue's entry does not parse at {first_fault(fault, 'the whole entry')}."
+    try:
+        found = unsupported_of(entry, reason)
+        name = ProductName.parse(found.name)
+    except (BadName, ValidationError):
+        _left_out(month, reason)
+        return
+    if unsupported is None or name.tile != month.tile or name.level is not level:
+        _left_out(month, f"{name}: {reason}")
+    else:
+        unsupported(replace(found, sensing=name.sensing))
 
 
 def _report_long(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.errors import BadMessage, ProviderUnavailable
 from shared.messages import ChecksumText
@@ -42,9 +42,9 @@ class Page(BaseModel):
             ) from cause
 
 
-class _Attribute(BaseModel):
-    name: str = Field(alias="Name")
-    value: Any = Field(alias="Value", default=None)
+def _or(default: Any) -> BeforeValidator:
+    """What the provider knows nothing of may be null as well as missing."""
+    return BeforeValidator(lambda value: default if value is None else value)
 
 
 class _Entry(BaseModel):
@@ -52,12 +52,12 @@ class _Entry(BaseModel):
 
     id: str = Field(alias="Id", pattern=PRODUCT_ID)
     name: str = Field(alias="Name", max_length=200)
-    size: int = Field(alias="ContentLength", ge=0, le=_MOST_BYTES, default=0)
+    size: Annotated[int, Field(ge=0, le=_MOST_BYTES), _or(0)] = Field(alias="ContentLength", default=0)
     published: Instant = Field(alias="PublicationDate")
     modified: Instant | None = Field(alias="ModificationDate", default=None)
-    online: bool = Field(alias="Online", default=True)
-    checksums: list[Any] = Field(alias="Checksum", default=[])
-    attributes: list[_Attribute] = Field(alias="Attributes", default=[])
+    online: Annotated[bool, _or(True)] = Field(alias="Online", default=True)
+    checksums: Annotated[list[Any], _or([])] = Field(alias="Checksum", default=[])
+    attributes: Annotated[list[Any], _or([])] = Field(alias="Attributes", default=[])
 
 
 class _LongEntry(BaseModel):
@@ -145,10 +145,11 @@ def _checksum(entry: Any) -> Checksum | None:
     return Checksum(text.algorithm, text.value)
 
 
-def _cloud_cover(attributes: list[_Attribute]) -> float | None:
+def _cloud_cover(attributes: list[Any]) -> float | None:
     for attribute in attributes:
-        if attribute.name == "cloudCover" and isinstance(attribute.value, int | float):
-            return float(attribute.value) if 0 <= attribute.value <= 100 else None  # percent
+        if isinstance(attribute, dict) and attribute.get("Name") == "cloudCover":
+            value = attribute.get("Value")
+            return float(value) if isinstance(value, int | float) and 0 <= value <= 100 else None  # percent
     return None
 
 

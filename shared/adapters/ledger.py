@@ -7,9 +7,9 @@ of listings, so that it hides no other; asked for by name it raises, so that no 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
@@ -21,6 +21,8 @@ from shared.adapters.rows import Row, key_of, month_of, record_of, row_of, row_o
 from shared.errors import BadRecord, NotFound, StorageUnavailable
 from shared.models import State, Tile, TileMonth, shown
 from shared.records import MonthRecord, Record
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger("icewatch")
 PRODUCTS, TILE_MONTHS = "products", "tilemonths"
@@ -90,23 +92,25 @@ class AzureLedger:
         return self._records("state eq @state", {"state": str(state)})
 
     def _records(self, condition: str, values: dict[str, str]) -> Iterator[Record]:
-        for row in self._rows(condition, values):
-            try:
-                yield record_of(row)
-            except BadRecord as fault:
-                _log.warning("A ledger row is left out: %s", fault)
+        return _parsed(self._rows(condition, values, self._products), record_of)
 
     def by_l2a(self, tile: Tile, l2a: str) -> Record | None:
         """The record whose L2A product has this name (without .SAFE)."""
         if not l2a:
             return None
-        rows = self._rows(f"{_OF_PARTITION} and l2a eq @l2a", {"partition": tile.name, "l2a": l2a})
+        condition = f"{_OF_PARTITION} and l2a eq @l2a"
+        rows = self._rows(condition, {"partition": tile.name, "l2a": l2a}, self._products)
         return next((record_of(row) for row in rows), None)
 
     def month(self, month: TileMonth) -> MonthRecord | None:
-        """What is known about a tile-month."""
+        """What is known about a tile-month; None where nothing is, or its row does not parse (a search mends it)."""
         row = self._row(self._months, month.tile.name, month.key)
-        return month_of(row) if row is not None else None
+        return next(_parsed([row], month_of), None) if row is not None else None
+
+    def months(self, tile: Tile | None = None) -> Iterator[MonthRecord]:
+        """What is known about all tile-months, or those of one tile; rows that do not parse are left out."""
+        condition, values = (_OF_PARTITION, {"partition": tile.name}) if tile else ("", {})
+        return _parsed(self._rows(condition, values, self._months), month_of)
 
     def save_month(self, record: MonthRecord) -> None:
         """Create or replace what is known about a tile-month."""
@@ -139,14 +143,22 @@ class AzureLedger:
             except ResourceNotFoundError:
                 return None
 
-    def _rows(self, query: str, parameters: dict[str, Any]) -> Iterator[Row]:
-        table = self._products
+    @staticmethod
+    def _rows(query: str, parameters: dict[str, Any], table: TableClient) -> Iterator[Row]:
         with storage_errors("ledger"):
             try:
                 yield from table.query_entities(query, parameters=parameters) if query else table.list_entities()
             except ResourceNotFoundError as cause:
                 if error_code(cause) != "TableNotFound":
                     raise
+
+
+def _parsed(rows: Iterable[Row], parse: Callable[[Row], _T]) -> Iterator[_T]:
+    for row in rows:
+        try:
+            yield parse(row)
+        except BadRecord as fault:
+            _log.warning("A ledger row is left out: %s", fault)
 
 
 def _making_table(table: TableClient, request: Callable[[], object]) -> None:

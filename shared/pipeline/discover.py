@@ -16,14 +16,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from shared.errors import IceWatchError
+from shared.errors import BadRecord, IceWatchError, ProviderUnavailable
 from shared.messages import ProductMessage, TileMonthMessage
 from shared.models import Level, Product, ProductName, State, TileMonth, shown
 from shared.pipeline.discover_choice import Entry, Rules, decide, month_of, published
 from shared.pipeline.outcome import superseded
 from shared.pipeline.refused import month_row, settle
 from shared.ports import Catalogue, Clock, Deletion, Ledger, Retrieval, Unsupported
-from shared.records import MonthRecord, Record
+from shared.records import MonthRecord, Record, age
 
 LATE_ARRIVALS = timedelta(days=30)  # a month searched this long after its end is closed for backfill
 RETRIEVE_AGAIN = timedelta(days=7)  # a product asked for comes within a day or two, and stays some days
@@ -94,13 +94,20 @@ class _Search:
             self.listed += self.catalogue.search(
                 self.month, level=level, modified_since=self.since, unsupported=self._unsupported.append
             )
-        deletions = list(self.catalogue.deleted(self.month))
+        deletions = self._deletions()
         self.known = _rows_of(self.month, self.ledger)
         self._names_before = frozenset(self.known)
         listed_ids = {product.id for product in self.listed}
         for deletion in deletions:
             if deletion.id not in listed_ids:
                 self._delete(deletion)
+
+    def _deletions(self) -> list[Deletion]:
+        try:
+            return list(self.catalogue.deleted(self.month))
+        except ProviderUnavailable as error:  # new products are no reason to wait for word about old ones
+            _log.warning("discover: what the provider has deleted of %s is not known this time: %s", self.month, error)
+            return []
 
     def found(self, rules: Rules, *, again: bool) -> list[Product]:
         """Write what was found into the ledger; the products to stage, in sensing order."""
@@ -146,7 +153,11 @@ class _Search:
                 self.known[name] = record
                 self._retrieve(entry)
                 return record.state is State.DISCOVERED
-            record = self.ledger.get(record.partition, name) or record
+            try:
+                record = self.ledger.get(record.partition, name) or record
+            except BadRecord as error:  # a row that somebody broke keeps no other product waiting
+                _log.error("discover: %s is left alone: %s", name, error)
+                return False
             self.known[name] = record
         if entry.successor:
             self._replace(record, entry.successor)
@@ -178,8 +189,7 @@ class _Search:
         archived = record.state is State.OFFLINE and entry.state is State.OFFLINE and not entry.product.online
         if not archived or self._over_quota:
             return
-        asked = record.times.get("retrieve")
-        if asked is not None and self.now - asked < RETRIEVE_AGAIN:
+        if age(record.times.get("retrieve"), self.now) < RETRIEVE_AGAIN:
             return
         try:
             answer = self.catalogue.retrieve(entry.product.id)
@@ -217,7 +227,7 @@ class _Search:
         self._update(record, deleted)
 
     def _refuse(self, long: Unsupported) -> None:
-        """Enter a product in the format used before 2016-12-06 with the reason why it is not processed."""
+        """Enter a product that cannot be processed with the reason: an old format, or an entry that does not parse."""
         if long.name in self.known:
             return
         times = {"discover": self.now} | ({"sensing": long.sensing} if long.sensing else {})

@@ -25,6 +25,7 @@ from shared.records import Record
 OFFICIAL_GRACE = timedelta(days=7)  # the provider's L2A follows its L1C within hours; later it is corrected here
 STARTED = frozenset({State.STAGED, State.CORRECTED, State.CLASSIFIED, State.REJECTED})
 
+_KEPT = STARTED | {State.DISCOVERED}
 _NOT_IN_WORK = frozenset({State.OFFLINE, State.FAILED, State.SKIPPED})
 
 Known = Mapping[str, Record]  # the ledger's rows of one tile-month, by product name
@@ -84,16 +85,18 @@ def decide(listed: Iterable[Product], known: Known, rules: Rules, now: datetime,
 
 
 def _one_per_name(listed: Iterable[Product], known: Known) -> dict[str, Product]:
-    """Of entries with the same name, the one the ledger holds; else one that is online, the latest."""
+    """Of entries with the same name, the one in work or done; else one that is online and did not fail, the latest."""
     offered: dict[str, list[Product]] = defaultdict(list)
     for product in listed:
         offered[str(product.name)].append(product)
 
-    def preference(product: Product) -> tuple[bool, bool, datetime, str]:
+    def preference(product: Product) -> tuple[bool, bool, bool, datetime, str]:
         held = known.get(str(product.name))
+        state = held.state if held is not None and held.id == product.id else None
         return (
-            held is not None and held.id == product.id,
+            state in _KEPT,
             product.online,
+            state is not State.FAILED,
             product.modified or product.published,
             product.id,
         )
@@ -136,7 +139,8 @@ def _entry(product: Product, rules: Rules, now: datetime) -> Entry:
         limit = f"{rules.scene_cloud_limit:g} %"
         reason = f"The catalogue says {product.cloud_cover:.1f} % cloud; the watchlist allows {limit}."
         return Entry(product, State.SKIPPED, reason)
-    until = product.published + OFFICIAL_GRACE
+    # A date of publication in the future says nothing.
+    until = (product.published if product.published <= now else product.name.sensing) + OFFICIAL_GRACE
     if rules.official and product.name.level is Level.L1C and now < until:
         reason = f"The provider's own L2A is not offered yet; corrected here if it is not there by {until:%Y-%m-%d}."
         return Entry(product, State.OFFLINE, reason)

@@ -18,7 +18,8 @@ def notified(product: Product, watched: Watchlist, now: datetime) -> TileMonthMe
     """The message for queue ``tile-months``; None where the watchlist does not ask for the product's month."""
     tile, sensing = product.name.tile, product.name.sensing
     month = TileMonth(tile, sensing.year, sensing.month)
-    if not any(tile.name in area.tiles and is_watched(area, month) for area in watched.areas):
+    is_old = month < TileMonth(tile, now.year, now.month).previous()
+    areas = (area for area in watched.areas if tile.name in area.tiles and is_watched(area, month))
+    if not any(area.since is not None or not is_old for area in areas):  # without since nothing old is asked for
         return None
-    this = TileMonth(tile, now.year, now.month)
-    return TileMonthMessage.of(month, backfill=month < this.previous())
+    return TileMonthMessage.of(month, backfill=is_old)

@@ -48,7 +48,7 @@ class Attempt:
     step: str  # the step's verb: "discover", "stage", "correct", "classify"
     clock: Clock
     log: logging.LoggerAdapter[logging.Logger]
-    began_in: State  # the product's state before
+    began: Record  # the product before
     _started: float = field(default_factory=perf_counter)
 
     def seconds(self) -> float:
@@ -56,15 +56,20 @@ class Attempt:
         return round(perf_counter() - self._started, 3)
 
     def done(self, state: State, **facts: Any) -> Record:
-        """Write the step's result into the ledger: the new state, when, how long, and ``facts`` (Record fields)."""
+        """Write the step's result into the ledger: the new state, when, how long, and ``facts`` (Record fields).
+
+        Nothing is written where another instance was faster; the row as it is then comes back.
+        """
         at, took = self.clock(), self.seconds()
-        record = self.ledger.update(
-            self.partition,
-            self.name,
-            lambda old: old.advanced(state, step=self.step, at=at, seconds={**old.seconds, self.step: took}, **facts),
-        )
+
+        def changed(old: Record) -> Record:
+            if self._is_overtaken(old):
+                return old
+            return old.advanced(state, step=self.step, at=at, seconds={**old.seconds, self.step: took}, **facts)
+
+        record = self.ledger.update(self.partition, self.name, changed)
         why = f": {record.reason}" if record.reason else ""
-        self.log.info("%s: %s is %s after %.1f s%s", self.step, self.name, state, took, why)
+        self.log.info("%s: %s is %s after %.1f s%s", self.step, self.name, record.state, took, why)
         return record
 
     def note(self, error: str) -> None:
@@ -91,14 +96,16 @@ class Attempt:
             self.log.warning("%s: %s is %s by another instance; here: %s", self.step, self.name, record.state, reason)
 
     def _is_overtaken(self, now: Record) -> bool:
-        return now.state is not self.began_in and now.state in _BEYOND.get(self.step, ())
+        """True where another instance brought the product further, or the provider has published it anew meanwhile."""
+        is_further = now.state is not self.began.state and now.state in _BEYOND.get(self.step, ())
+        return is_further or (bool(self.began.id) and now.id != self.began.id)
 
 
 @contextmanager
 def attempt(ledger: Ledger, record: Record, step: str, clock: Clock) -> Iterator[Attempt]:
     """Run the body of ``step`` for ``record``, which must be in the ledger; see the module's text for the contract."""
     log = logging.LoggerAdapter(_log, {"product": record.name, "step": step})
-    this = Attempt(ledger, record.partition, record.name, step, clock, log, record.state)
+    this = Attempt(ledger, record.partition, record.name, step, clock, log, record)
     log.info("%s: %s begins", step, record.name)
     try:
         yield this

@@ -84,6 +84,8 @@ def _fail(product: ProductName, step: str, text: str, ledger: Ledger, clock: Clo
         ledger.add(known)
 
     def failed(old: Record) -> Record:
+        if provider_id and old.id not in {"", provider_id}:
+            return old  # published again since: the message of the new identifier is under way
         # A classified product that was to be classified again and noted an error has lost its results.
         lost = step == "classify" and old.state in {State.CLASSIFIED, State.REJECTED} and old.error
         if old.state not in _WAITS[step] and not lost:

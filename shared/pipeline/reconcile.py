@@ -38,25 +38,26 @@ from shared.models import (
     L2A,
     MANIFEST,
     RESULT_MANIFEST,
+    STAGING,
     SURFACE,
     BlobPath,
     Level,
     ProductName,
     State,
     TileMonth,
-    staged_zip,
 )
 from shared.pipeline.discover_choice import Known, month_of, published
 from shared.pipeline.outcome import superseded
 from shared.pipeline.watch import MAX_RESCUES, Rescue, product_message
-from shared.ports import Clock, Ledger, ObjectStore
-from shared.records import MonthRecord, Record
+from shared.ports import BlobInfo, Clock, Ledger, ObjectStore
+from shared.records import MonthRecord, Record, age
 
 MONTHS_PER_RUN = 24
 CHECK_EVERY = timedelta(hours=12)
 SEARCH_AGAIN = timedelta(days=2)  # schedule looks daily at a month that waits; this is for months nobody watches
 QUIET = timedelta(hours=2)  # longer than a step takes from its first write to its last
 _UNFINISHED = {State.DISCOVERED, State.OFFLINE, State.STAGED, State.CORRECTED}
+_PROVIDERS_TIMES = {"sensing", "published", "deleted"}
 _PAST_CORRECT = {State.CORRECTED, State.CLASSIFIED, State.REJECTED}
 _WAITS_FOR_SUCCESSOR = {State.STAGED, State.CORRECTED, State.CLASSIFIED}
 _log = logging.getLogger("icewatch")
@@ -71,11 +72,12 @@ def reconcile(*, ledger: Ledger, store: ObjectStore, clock: Clock) -> list[Rescu
             months[month][record.name] = record
     for known in months.values():
         _succeed(known, ledger)
+    rows = {row.month: row for row in ledger.months()}
     rescues: list[Rescue] = []
-    for month in _by_lot(months, now):
-        row = ledger.month(month)
-        if row is None or row.checked is None or now - row.checked >= CHECK_EVERY:
-            rescues += _Check(month, months[month], _Blobs.of(month, store), ledger, store, now).heal(row)
+    for month in _by_lot(months.keys() | rows.keys(), now):
+        row = rows.get(month)
+        if row is None or age(row.checked, now) >= CHECK_EVERY:
+            rescues += _Check(month, months.get(month, {}), _Blobs.of(month, store), ledger, store, now).heal(row)
     return rescues
 
 
@@ -95,28 +97,33 @@ def _succeeded(old: Record) -> Record:
     return superseded(old, old.successor) if old.successor and old.state in _WAITS_FOR_SUCCESSOR else old
 
 
+def _is_listed(record: Record) -> bool:
+    """True where the catalogue still counts the product: neither dropped by hand nor deleted by the provider."""
+    return (bool(record.id) or "_MSIL1C_" in record.name) and "deleted" not in record.times
+
+
 @dataclass(frozen=True, slots=True)
 class _Blobs:
     """What lies in the store for one tile-month, by product name."""
 
-    zips: frozenset[str]  # staged L1C
+    zips: Mapping[str, BlobPath]  # staged L1C, and official L2A that are not unpacked
     l2a: Mapping[str, datetime]  # complete L2A folders, and when their manifest came
     results: frozenset[str]  # complete result folders, by L2A product
 
     @classmethod
     def of(cls, month: TileMonth, store: ObjectStore) -> _Blobs:
-        """List the three containers."""
+        """List the containers."""
 
-        def names(container: str, ending: str) -> Iterator[tuple[str, datetime]]:
+        def names(container: str, ending: str) -> Iterator[tuple[str, BlobInfo]]:
             folder = BlobPath(container, f"{month.tile}/{month.year:04d}/{month.month:02d}")
             for info in store.list(folder):
                 leaf = info.path.name.removeprefix(f"{folder.name}/")
                 if leaf.endswith(ending):
-                    yield leaf.removesuffix(ending), info.modified
+                    yield leaf.removesuffix(ending), info
 
         return cls(
-            zips=frozenset(name for name, _ in names(L1C, ".SAFE.zip")),
-            l2a=dict(names(L2A, f".SAFE/{MANIFEST}")),
+            zips={name: info.path for place in (L1C, STAGING) for name, info in names(place, ".SAFE.zip")},
+            l2a={name: info.modified for name, info in names(L2A, f".SAFE/{MANIFEST}")},
             results=frozenset(name for name, _ in names(SURFACE, f".SAFE/{RESULT_MANIFEST}")),
         )
 
@@ -209,14 +216,21 @@ class _Check:
     def _sweep(self) -> None:
         """Delete the staged zips that a step left behind when it was killed, or when its product was superseded."""
         for record in self.known.values():
-            if record.name not in self.blobs.zips or self._is_in_work(record):
+            zipped = self.blobs.zips.get(record.name)
+            if zipped is None or not self._is_past_need(record) or self._is_in_work(record):
                 continue
-            if record.state is State.SKIPPED or (record.state in _PAST_CORRECT and record.l2a in self.blobs.l2a):
-                self.store.delete(staged_zip(ProductName.parse(record.name)))
-                _log.info("watch: the staged zip of %s is deleted; the product is %s", record.name, record.state)
+            if self.ledger.get(record.partition, record.name) == record:  # and not begun anew since the run began
+                self.store.delete(zipped)
+                _log.info("watch: %s is deleted; the product is %s", zipped, record.state)
+
+    def _is_past_need(self, record: Record) -> bool:
+        """True where no step reads the product's zip any more, nor a retry."""
+        return record.state is State.SKIPPED or (record.state in _PAST_CORRECT and record.l2a in self.blobs.l2a)
 
     def _is_in_work(self, record: Record) -> bool:
-        return bool(record.times) and self.now - max(record.times.values()) < QUIET
+        """True where a step wrote into the row just now; what the provider says of the product is no step's time."""
+        steps = [age(at, self.now) for name, at in record.times.items() if name not in _PROVIDERS_TIMES]
+        return bool(steps) and min(steps) < QUIET
 
     def _without_row(self) -> Iterator[Rescue]:
         """Messages for complete L2A folders that the ledger does not know."""
@@ -235,7 +249,7 @@ class _Check:
     def _counted(self, row: MonthRecord) -> list[Rescue]:
         """Write down what was found; a message to search again where rows are missing or products wait."""
         states = Counter(record.state for record in self.known.values())
-        rows = sum(bool(record.id) or "_MSIL1C_" in record.name for record in self.known.values())
+        rows = sum(_is_listed(record) for record in self.known.values())
         missing = max(row.found - rows, 0)
         self.ledger.save_month(
             replace(

@@ -39,9 +39,11 @@ def schedule(
     ``backfill_room`` is how many products may wait in the queues before backfill adds no more.
     """
     current, older = _months(watched, now)
-    known = {month: ledger.month(month) for month in older}
-    looks = [message for month in older if (message := _look(month, known[month], now))]
-    backfill = (TileMonthMessage.of(month, backfill=True) for month in _newest_first(older) if _open(known[month], now))
+    known = {row.month: row for row in ledger.months()}
+    looked_at = sorted(known.keys() & set(older), key=lambda month: known[month].age(now), reverse=True)
+    looks = (message for month in looked_at if (message := _look(month, known[month], now)))
+    is_open = (month for month in _newest_first(older) if _open(known.get(month), now))
+    backfill = (TileMonthMessage.of(month, backfill=True) for month in is_open)
     room = _room(queues, backfill_room)
     return [
         *(TileMonthMessage.of(month) for month in current),
@@ -91,9 +93,9 @@ def _open(known: MonthRecord | None, now: datetime) -> bool:
     return known is None or (not known.closed and known.age(now) >= LOOK_FOR_WAITING)
 
 
-def _look(month: TileMonth, known: MonthRecord | None, now: datetime) -> TileMonthMessage | None:
+def _look(month: TileMonth, known: MonthRecord, now: datetime) -> TileMonthMessage | None:
     """The message for a closed month whose turn it is."""
-    if known is None or not known.closed:
+    if not known.closed:
         return None
     age = known.age(now)
     if known.waiting or known.searched is None or age == timedelta.max:  # in the last case nothing says since when

@@ -14,6 +14,7 @@ disk.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -28,7 +29,7 @@ from shared.messages import (
     ProductMessage,
     TileMonthMessage,
 )
-from shared.models import MANIFEST, BlobPath, Level, ProductName, State, TileMonth, l2a_folder, staged_zip
+from shared.models import MANIFEST, BlobPath, Level, ProductName, State, TileMonth, l2a_folder, parcel, staged_zip
 from shared.pipeline.outcome import Attempt, attempt, entered
 from shared.pipeline.stage_fetch import Fetched, Intake, Later, Unavailable, fetch
 from shared.pipeline.stage_rules import Rule, pause
@@ -37,9 +38,9 @@ from shared.pipeline.unfold import unfold
 from shared.ports import Catalogue, Clock, Ledger, ObjectStore, Retrieval
 from shared.records import Record
 
+_log = logging.getLogger("icewatch")
 _STEP = "stage"
 _DONE = {State.CORRECTED, State.CLASSIFIED, State.REJECTED, State.SKIPPED, State.FAILED}
-_OFFLINE_PAUSE = 6 * 3600  # seconds until a product in the archive is looked for again
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,8 @@ def stage(
     """
     outside = _Outside(catalogue, store, ledger, clock, intake)
     name, record = message.name(), _entered(message, ledger, clock)
-    if _is_done(record, name, store):
-        if name.level is Level.L2A:
-            store.delete(_parcel(name))  # a try may have died before it did
-        return []
-    if record.state is State.STAGED and store.info(staged_zip(name)) is not None:
-        return _corrections(name) if again else []
+    if (known := _known(message, record, store, again=again)) is not None:
+        return known
     with attempt(ledger, record, _STEP, clock) as this:
         got = _fetched(message, record, outside, resolution)
         match got:
@@ -107,8 +104,8 @@ def stage(
             case Fetched() if name.level is Level.L2A:
                 _unfolded(this, name, got, store)
             case Fetched():
-                this.done(State.STAGED, bytes=got.bytes, checksum=got.checksum)
-                return _corrections(name)
+                staged = this.done(State.STAGED, bytes=got.bytes, checksum=got.checksum)
+                return _corrections(name) if staged.state is State.STAGED else []
     return []
 
 
@@ -119,10 +116,25 @@ def _entered(message: ProductMessage, ledger: Ledger, clock: Clock) -> Record:
     return entered(ledger, Record.of(name, State.DISCOVERED, id=message.id, bytes=message.size, times=times))
 
 
+def _known(message: ProductMessage, record: Record, store: ObjectStore, *, again: bool) -> list[Following] | None:
+    """What follows where there is nothing to fetch; None where there is."""
+    name = message.name()
+    if record.id and record.id != message.id:
+        _log.info("stage: %s was published again; the message of its old identifier is dropped", name)
+        return []
+    if _is_done(record, name, store):
+        if name.level is Level.L2A:
+            store.delete(parcel(name))  # a try may have died before it did
+        return []
+    if record.state is State.STAGED and store.info(staged_zip(name)) is not None:
+        return _corrections(name) if again else []
+    return None
+
+
 def _is_done(record: Record, name: ProductName, store: ObjectStore) -> bool:
     """True where nothing is left to do; a try may have died just before it wrote the manifest of an L2A folder."""
     if record.state is State.CORRECTED and name.level is Level.L2A:
-        return store.info(_parcel(name)) is None or store.info(l2a_folder(name) / MANIFEST) is not None
+        return store.info(parcel(name)) is None or store.info(l2a_folder(name) / MANIFEST) is not None
     return record.state in _DONE
 
 
@@ -133,12 +145,7 @@ def _is_superseded(record: Record, ledger: Ledger) -> bool:
 
 
 def _zip_of(name: ProductName) -> BlobPath:
-    return staged_zip(name) if name.level is Level.L1C else _parcel(name)
-
-
-def _parcel(name: ProductName) -> BlobPath:
-    """Where the zip of an L2A product lies until it is unpacked; no step reads there."""
-    return BlobPath("staging", f"{name.safe}.zip")
+    return staged_zip(name) if name.level is Level.L1C else parcel(name)
 
 
 def _corrections(name: ProductName) -> list[Following]:
@@ -174,22 +181,25 @@ def _waits(this: Attempt, message: ProductMessage, later: Later, first_pause: fl
     )
     delay = pause(name, waits=message.waits, first=first_pause, at_least=later.seconds)
     this.log.info("stage: %s comes again in %d s: %s", name, delay, later.why)
-    return Following(PRODUCTS, message.model_copy(update={"waits": message.waits + 1}), delay)
+    counts = {"waits": message.waits + 1, "refusals": message.refusals + later.is_providers}
+    return Following(PRODUCTS, message.model_copy(update=counts), delay)
 
 
 def _given_up(this: Attempt, message: ProductMessage, got: Unavailable, catalogue: Catalogue) -> list[Following]:
-    """Record that the provider does not hand the product out, and have its month searched again."""
+    """Record that the provider does not hand the product out, and see that its month is searched again."""
     name = message.name()
-    month = TileMonthMessage.of(TileMonth(name.tile, name.sensing.year, name.sensing.month), backfill=message.backfill)
+    month = TileMonth(name.tile, name.sensing.year, name.sensing.month)
     if got.rule is Rule.OFFLINE:
         asked, at = catalogue.retrieve(message.id), this.clock()
         if asked is Retrieval.ACCEPTED:  # so that discover does not ask again at once
             this.ledger.update(this.partition, this.name, lambda old: replace(old, times={**old.times, "retrieve": at}))
         wish = "It can only be waited for" if asked is Retrieval.UNSUPPORTED else f"The wish to have it back: {asked}"
         this.done(State.OFFLINE, reason=f"{got.why} {wish}.")
-        return [Following(TILE_MONTHS, month, _OFFLINE_PAUSE)]
-    this.done(State.FAILED, reason=got.why)
-    return [Following(TILE_MONTHS, month)]
+        if (row := this.ledger.month(month)) is not None:  # schedule looks daily at a month in which products wait
+            this.ledger.save_month(replace(row, waiting=row.waiting + 1))
+        return []
+    this.failed(got.why)
+    return [Following(TILE_MONTHS, TileMonthMessage.of(month, backfill=message.backfill))]
 
 
 def _unfolded(this: Attempt, name: ProductName, got: Fetched, store: ObjectStore) -> None:
@@ -211,11 +221,11 @@ def _unfolded(this: Attempt, name: ProductName, got: Fetched, store: ObjectStore
         )
 
     try:
-        unfold(_parcel(name), name, store=store, whole=whole)
+        unfold(parcel(name), name, store=store, whole=whole)
     except BadProduct:
-        store.delete(_parcel(name))
+        store.delete(parcel(name))
         raise
-    store.delete(_parcel(name))
+    store.delete(parcel(name))
     this.log.info("stage: %s is unpacked after %.1f s", name, this.seconds())
 
 

@@ -52,6 +52,7 @@ class Later:
 
     why: str  # a sentence
     seconds: float = 0.0  # to wait at least
+    is_providers: bool = False  # the provider asks for it; otherwise our own slots and budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +108,10 @@ def _streamed(
         try:
             download = opened.enter_context(catalogue.download(message.id))
         except IceWatchError as error:  # only what opening raises: a NotFound of the store is another matter
-            rule = rule_of(error, waits=message.waits)
+            rule = rule_of(error, refusals=message.refusals)
             if rule is Rule.LATER:
-                return Later(f"Waits: {error}", error.seconds if isinstance(error, ProviderLimits) else 0.0)
+                asked = error.seconds if isinstance(error, ProviderLimits) else 0.0
+                return Later(f"Waits: {error}", asked, is_providers=True)
             if rule in {Rule.OFFLINE, Rule.SEARCH_AGAIN}:
                 return _unavailable(message, catalogue, error)
             raise

@@ -12,7 +12,7 @@ from hashlib import blake2s
 from shared.errors import IceWatchError, NotFound, Offline, PermanentError, ProviderLimits, TransientError
 from shared.models import ProductName
 
-MOST_WAITS = 200  # for the provider's limits; with the longest pause about two days
+MOST_REFUSALS = 200  # for the provider's limits; with the longest pause about two days
 _LONGEST_PAUSE = 900.0  # seconds, where nobody says how long to wait
 MOST_PAUSE = 12 * 3600.0  # seconds, whoever asks for more: watch takes a message for lost after a day without a sign
 
@@ -21,7 +21,7 @@ class Rule(StrEnum):
     """What becomes of a product."""
 
     LATER = "put back to wait; no try is counted"
-    OFFLINE = "OFFLINE; brought back where the provider can be asked, and its month is searched again hours later"
+    OFFLINE = "OFFLINE; brought back where the provider can be asked, and its month is looked at every day"
     SEARCH_AGAIN = "FAILED; its month is searched again at once, as a newer product may have replaced it"
     TRY_AGAIN = "raised; the queue delivers again after two minutes, five times in all, then FAILED"
     FAIL = "FAILED at once"
@@ -37,10 +37,10 @@ RULES: Mapping[type[IceWatchError], Rule] = {
 }
 
 
-def rule_of(error: IceWatchError, *, waits: int = 0) -> Rule:
-    """The rule for ``error`` of the provider; who has waited ``waits`` times already does not wait for ever."""
+def rule_of(error: IceWatchError, *, refusals: int = 0) -> Rule:
+    """The rule for ``error`` of the provider; whom it put off ``refusals`` times already does not wait for ever."""
     rule = next(rule for kind, rule in RULES.items() if isinstance(error, kind))
-    return Rule.TRY_AGAIN if rule is Rule.LATER and waits >= MOST_WAITS else rule
+    return Rule.TRY_AGAIN if rule is Rule.LATER and refusals >= MOST_REFUSALS else rule
 
 
 def pause(name: ProductName, *, waits: int, first: float, at_least: float = 0.0) -> int:

@@ -1,7 +1,8 @@
 """Whose turn it is: new acquisitions go before backfill in queues that know no order but that of arrival.
 
 A step that finds a backfill message while new acquisitions wait puts the message back. Only those count that wait for
-their first try and were not put back themselves, so that nobody waits for another who waits, or for one in work.
+their first try and were not put back themselves, so that nobody waits for another who waits; nor, in corrections, for
+one in work elsewhere.
 """
 
 from __future__ import annotations

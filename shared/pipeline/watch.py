@@ -32,7 +32,7 @@ from shared.messages import (
 )
 from shared.models import ProductName, State, shown
 from shared.ports import Clock, Ledger, Queues
-from shared.records import Record
+from shared.records import Record, age
 
 MAX_RESCUES = 3
 MOST_AT_ONCE = 500  # rescues of one run
@@ -61,7 +61,7 @@ def stuck(record: Record, now: datetime) -> bool:
     if limit is None:
         return False
     signs = {_STEP_BEFORE[record.state], *_SIGNS} & record.times.keys()
-    return bool(signs) and now - max(record.times[sign] for sign in signs) > limit
+    return bool(signs) and min(age(record.times[sign], now) for sign in signs) > limit
 
 
 def rescue_of(record: Record) -> Rescue | None:

@@ -24,7 +24,7 @@ def staged(world: World, *, discovered: datetime, send: bool = True) -> ProductN
     """Another staged product, and its message."""
     product = a_product()
     times = {"discover": discovered, "stage": NOW}
-    world.services.ledger.add(Record("22WEV", str(product), State.STAGED, times=times))
+    world.services.ledger.add(Record("22WEV", str(product), State.STAGED, id="id-1", times=times))
     if send:
         world.send(CorrectionMessage(product=str(product)).encode())
     return product

@@ -23,13 +23,11 @@ from local.copernicus import (
     Unavailable,
     WrongChecksum,
 )
-from shared.messages import TILE_MONTHS
 from shared.models import State
 from tests.end_to_end.intake import Intake, Running, impatience, running_intake
 
 ALWAYS = 1000  # times
 SEVERAL_BLOCKS = 9_000_000  # bytes; the storage adapter sends blocks of 4 MiB
-ONE_LOOK_LATER = ["1 messages in tile-months"]
 
 
 @pytest.fixture(scope="module")
@@ -259,9 +257,8 @@ class TestArchive:
         intake.when_downloaded(lambda: intake.copernicus.set_online(name, online=False))
         intake.ask()
         intake.until(name, State.OFFLINE)
-        intake.settle(left=ONE_LOOK_LATER)
+        intake.settle()
         intake.holds(others={name: State.OFFLINE}, downloads=1)
-        intake.forget(TILE_MONTHS)  # it would come in six hours
         intake.copernicus.set_online(name, online=True)
         intake.search()
         intake.holds(name, downloads=2, attempts={"discover": 1})

@@ -31,10 +31,14 @@ def md5(body: bytes) -> str:
 
 
 class Asked(FakeCatalogue):
-    """A catalogue whose single entries can be asked for."""
+    """A catalogue whose single entries can be asked for; ``meanwhile`` happens then."""
+
+    meanwhile: Callable[[], object] | None = None
 
     def entry(self, product_id: str) -> Product | None:
         self._called("entry", product_id)
+        if self.meanwhile:
+            self.meanwhile()
         return next((product for product in self.products if product.id == product_id), None)
 
 

@@ -20,8 +20,13 @@ def asked(now: datetime, **area) -> TileMonthMessage | None:
 
 @pytest.mark.parametrize(("month", "backfill"), [(7, False), (8, False), (9, True)])
 def test_the_month_of_a_watched_product_is_searched_and_an_old_one_as_backfill(month: int, backfill: bool):
-    message = asked(datetime(2024, month, 20, tzinfo=UTC))
+    message = asked(datetime(2024, month, 20, tzinfo=UTC), since="2020-01-01")
     assert message == TileMonthMessage(tile="22WEV", month="2024-07", backfill=backfill)
+
+
+def test_without_since_nothing_old_is_searched():
+    assert asked(datetime(2024, 8, 20, tzinfo=UTC)) is not None
+    assert asked(datetime(2024, 9, 20, tzinfo=UTC)) is None
 
 
 @pytest.mark.parametrize("area", [{"tiles": ["22WEU"]}, {"months": [8]}, {"until": "2024-06-30"}])

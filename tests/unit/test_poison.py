@@ -10,6 +10,7 @@ import pytest
 from shared.messages import CORRECTIONS, PRODUCTS, TILE_MONTHS, CorrectionMessage, ProductMessage
 from shared.models import State
 from shared.pipeline.poison import poison, poison_blob
+from shared.pipeline.refused import refuse, settle
 from shared.records import REFUSED, Record
 from tests.fakes import FakeClock, FakeLedger
 from tests.products import L1C, L2A
@@ -82,3 +83,21 @@ def test_a_finished_product_is_not_failed_by_a_late_delivery():
 @pytest.mark.parametrize("body", [b"[]", b"{", b"[" * 100_000, b'{"ContainerName": "l2a", "BlobName": "../x"}'])
 def test_an_unreadable_blob_message_is_written_down(body):
     assert poison_blob(body, ledger=FakeLedger(), clock=FakeClock()).partition == REFUSED
+
+
+def test_the_message_of_an_identifier_that_was_published_anew_fails_nothing():
+    ledger = FakeLedger([Record("22WEV", L1C, State.DISCOVERED, id="id-2", attempts={"stage": 1})])
+    body = ProductMessage(product=L1C, id="id-1").encode().encode()
+    assert poison(PRODUCTS, body, ledger=ledger, clock=FakeClock()).state is State.DISCOVERED
+    body = ProductMessage(product=L1C, id="id-2").encode().encode()
+    assert poison(PRODUCTS, body, ledger=ledger, clock=FakeClock()).state is State.FAILED
+
+
+def test_a_refusal_is_settled_once():
+    ledger, clock = FakeLedger(), FakeClock()
+    refuse("x", "It was wrong.", ledger, clock)
+    settle("x", "Mended", ledger, clock)
+    settled = ledger.rows[REFUSED, "x"]
+    assert (settled.state, settled.reason.endswith("Before: It was wrong.")) == (State.SKIPPED, True)
+    settle("x", "Mended", ledger, clock)
+    assert ledger.rows[REFUSED, "x"] == settled

@@ -17,6 +17,7 @@ from shared.models import (
     Tile,
     TileMonth,
     l2a_folder,
+    parcel,
     staged_zip,
     surface_folder,
 )
@@ -111,7 +112,7 @@ def test_a_staged_zip_of_a_product_that_was_superseded_just_now_stays_for_a_whil
     place.rescues()
     assert place.store.info(ZIP) is not None
     place.clock.now += QUIET
-    place.ledger.months.clear()
+    place.ledger.month_rows.clear()
     place.rescues()
     assert place.store.info(ZIP) is None
 
@@ -200,14 +201,14 @@ def test_a_month_with_fewer_rows_than_catalogue_entries_is_searched_again_and_sa
     place = a_place(a_record(State.DISCOVERED), month=a_month(found=3))
     found = reconcile(ledger=place.ledger, store=place.store, clock=place.clock)
     assert found == [Rescue(TILE_MONTHS, TileMonthMessage.of(MONTH, backfill=True))]
-    assert (place.ledger.months[MONTH].missing, place.ledger.months[MONTH].checked) == (2, NOON)
+    assert (place.ledger.month_rows[MONTH].missing, place.ledger.month_rows[MONTH].checked) == (2, NOON)
 
 
 def test_the_months_row_counts_what_is_on_its_way_and_what_failed():
     records = [a_record(State.DISCOVERED), a_record(State.OFFLINE, OLDER), a_record(State.FAILED, SECOND_HALF)]
     place = a_place(*records, month=a_month(found=3))
     assert place.rescues() == []
-    row = place.ledger.months[MONTH]
+    row = place.ledger.month_rows[MONTH]
     assert (row.missing, row.unfinished, row.failed, row.found, row.searched) == (0, 2, 1, 3, YESTERDAY)
 
 
@@ -242,7 +243,7 @@ def months(count: int) -> Place:
 
 
 def checked(place: Place) -> int:
-    return sum(row.checked is not None for row in place.ledger.months.values())
+    return sum(row.checked is not None for row in place.ledger.month_rows.values())
 
 
 def test_one_run_checks_a_bounded_number_of_months_and_in_time_each_has_its_turn():
@@ -272,4 +273,43 @@ def test_busy_storage_raises_and_the_next_run_goes_on():
     place.store.fail("list", StorageUnavailable("Busy."))
     with pytest.raises(StorageUnavailable):
         place.rescues()
+    assert place.rescues() == [(PRODUCTS, L1C)]
+
+
+def test_a_month_of_which_the_ledger_has_no_product_is_searched_again():
+    place = a_place(month=a_month(3, searched=NOON - timedelta(days=2)))
+    assert [queue for queue, _ in place.rescues()] == [TILE_MONTHS]
+    assert place.ledger.month_rows[MONTH].missing == 3
+
+
+def test_a_deleted_product_does_not_stand_in_for_one_that_is_missing():
+    deleted = a_record(State.SKIPPED, OLDER, times={"deleted": YESTERDAY})
+    place = a_place(a_record(State.CLASSIFIED), deleted, month=a_month(2)).holds(RESULTS)
+    place.rescues()
+    assert place.ledger.month_rows[MONTH].missing == 1
+
+
+def test_a_zip_of_a_product_that_was_begun_anew_meanwhile_stays():
+    place = a_place(a_record(State.SKIPPED)).holds(ZIP)
+    listing = place.store.list
+
+    def begun_anew(folder):
+        yield from listing(folder)
+        place.ledger.update("22WEV", L1C, lambda old: replace(old, state=State.STAGED, times={"stage": NOON}))
+
+    place.store.list = begun_anew  # type: ignore[method-assign]
+    place.rescues()
+    assert place.store.info(ZIP) is not None
+
+
+def test_the_zip_of_an_official_l2a_that_was_superseded_before_it_was_unpacked_is_deleted():
+    zipped = parcel(ProductName.parse(OFFICIAL))
+    place = a_place(a_record(State.SKIPPED, OFFICIAL, l2a="")).holds(zipped)
+    place.rescues()
+    assert place.store.info(zipped) is None
+
+
+def test_dates_in_the_future_stop_no_healing():
+    ahead = NOON + timedelta(days=9999)
+    place = a_place(a_record(State.STAGED, times={"stage": ahead, "published": ahead}), month=a_month(1, checked=ahead))
     assert place.rescues() == [(PRODUCTS, L1C)]

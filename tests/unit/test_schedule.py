@@ -116,8 +116,8 @@ def test_the_looks_at_closed_months_are_spread_over_the_week():
             if message.since:
                 days[hours // 24] += 1
                 ledger.save_month(MonthRecord(message.value(), now, 20, closed=True))
-    assert sum(days.values()) == len(ledger.months)
-    assert max(days.values()) < len(ledger.months) / 3
+    assert sum(days.values()) == len(ledger.month_rows)
+    assert max(days.values()) < len(ledger.month_rows) / 3
 
 
 def test_one_run_never_looks_at_more_closed_months_than_its_most():
@@ -135,6 +135,14 @@ def test_a_month_with_products_in_the_archive_is_looked_at_in_full_every_day():
     assert ("2024-06", True) not in asked(watched, ledger, now=NOW + timedelta(hours=23))
     [look] = [m for m in messages(watched, ledger, now=NOW + timedelta(days=1)) if m.month == "2024-06"]
     assert look.since is None
+
+
+def test_of_many_closed_months_those_not_looked_at_for_longest_come_first():
+    watched = watching(since="2016-01-01")
+    months = [TileMonth(WEV, year, month) for year in range(2016, 2024) for month in range(1, 13)]
+    rows = [MonthRecord(month, NOW - timedelta(days=20 + place), 20, closed=True) for place, month in enumerate(months)]
+    old = [message.value() for message in messages(watched, FakeLedger(months=rows)) if message.since]
+    assert old == months[::-1]
 
 
 def test_a_search_that_a_clock_dates_into_the_future_counts_as_none():

@@ -9,6 +9,7 @@ from shared.errors import ProviderUnavailable
 from shared.messages import ProductMessage
 from shared.models import Checksum, State
 from shared.pipeline.stage_checks import Checks
+from shared.pipeline.stage_directory import Tail
 from shared.pipeline.watch import product_message
 from shared.ports import Download
 from tests.fakes import NOON
@@ -190,3 +191,20 @@ def test_the_directory_is_found_though_only_the_end_of_a_large_product_is_kept(m
     monkeypatch.setattr("shared.pipeline.stage_directory._TAIL", 4096)
     body = l1c_zip(extra={f"{L1C}.SAFE/large.bin": bytes(100_000)})
     assert Stage(body).run() == [CORRECTION]
+
+
+def test_members_that_take_more_than_the_zip_has_are_a_damaged_zip():
+    body = bytearray(l1c_zip())
+    entry = body.index(b"PK\x01\x02")  # the first of the directory: bytes 20 to 24 are its compressed size
+    body[entry + 20 : entry + 24] = len(body).to_bytes(4, "little")
+    this = Stage(bytes(body))
+    assert this.run() == []
+    assert "members take" in this.record.reason
+
+
+def test_the_last_four_megabytes_are_kept_whatever_the_chunks():
+    tail, chunk = Tail(), bytes(700_000)
+    for _ in range(20):
+        tail.append(chunk)
+    size = 20 * len(chunk)
+    assert tail.file(size).seek(size - 4 * 1024 * 1024) == size - 4 * 1024 * 1024

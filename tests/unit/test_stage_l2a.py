@@ -9,7 +9,7 @@ import pytest
 from shared.errors import StorageUnavailable
 from shared.messages import PRODUCTS, ChecksumText, ProductMessage
 from shared.models import L2A as CONTAINER
-from shared.models import MANIFEST, BlobPath, ProductName, State, l2a_folder
+from shared.models import MANIFEST, ProductName, State, l2a_folder, parcel
 from shared.pipeline.retry import retry
 from shared.pipeline.stage import stage
 from shared.pipeline.stage_fetch import Intake
@@ -20,7 +20,7 @@ from tests.products import l2a_members, l2a_zip, zipped
 
 OFFICIAL = "S2B_MSIL2A_20240716T151809_N0511_R068_T22WEV_20240716T201612"
 FOLDER = l2a_folder(ProductName.parse(OFFICIAL))
-PARCEL = BlobPath("staging", f"{OFFICIAL}.SAFE.zip")
+PARCEL = parcel(ProductName.parse(OFFICIAL))
 WHOLE = l2a_zip(OFFICIAL)
 
 

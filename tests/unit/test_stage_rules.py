@@ -20,7 +20,7 @@ from shared.errors import (
 )
 from shared.models import ProductName, State
 from shared.pipeline.stage_budget import WINDOW, reserve, settle
-from shared.pipeline.stage_rules import MOST_PAUSE, MOST_WAITS, Rule, pause, rule_of
+from shared.pipeline.stage_rules import MOST_PAUSE, MOST_REFUSALS, Rule, pause, rule_of
 from shared.pipeline.watch import LIMITS
 from tests.fakes import FakeTally
 from tests.products import L1C, SECOND_HALF
@@ -46,7 +46,7 @@ def test_each_error_has_its_rule(error, rule):
 
 
 def test_who_has_waited_too_often_for_the_provider_is_tried_like_any_other_trouble():
-    assert rule_of(ProviderLimits("429"), waits=MOST_WAITS) is Rule.TRY_AGAIN
+    assert rule_of(ProviderLimits("429"), refusals=MOST_REFUSALS) is Rule.TRY_AGAIN
 
 
 @given(st.integers(0, 10_000), st.floats(1, 1000), st.floats(0, MOST_PAUSE))

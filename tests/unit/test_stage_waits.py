@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,9 +17,9 @@ from shared.messages import (
 from shared.models import State
 from shared.pipeline.stage import Following
 from shared.pipeline.stage_budget import UNKNOWN_SIZE
-from shared.pipeline.stage_rules import MOST_WAITS
+from shared.pipeline.stage_rules import MOST_REFUSALS
 from shared.ports import Retrieval
-from shared.records import Record
+from shared.records import MonthRecord, Record
 from shared.settings import Downloads
 from tests.fakes import NOON, FakeSlots, FakeTally
 from tests.products import L1C, SECOND_HALF, l1c_zip
@@ -33,13 +34,13 @@ def test_a_product_gone_from_the_provider_fails_and_its_month_is_searched_again(
     assert this.record.reason == "The provider has no product id-1. Its month is searched again."
 
 
-def test_a_product_not_found_but_listed_as_offline_is_offline_and_looked_for_hours_later():
+def test_a_product_not_found_but_listed_as_offline_is_offline_and_its_month_counts_as_waiting():
     this = Stage(l1c_zip())
+    this.ledger.save_month(MonthRecord(MONTH.value(), NOON, 20, closed=True))
     this.catalogue.downloads.clear()
     this.lists(online=False)
-    [following] = this.run()
-    assert (following.queue, following.message) == (TILE_MONTHS, MONTH)
-    assert following.delay >= 3600
+    assert this.run() == []
+    assert this.ledger.month_rows[MONTH.value()].waiting == 1, "schedule looks at it every day"
     assert this.record.state is State.OFFLINE
     assert "archive" in this.record.reason
 
@@ -57,8 +58,7 @@ def test_an_offline_answer_asks_for_the_product_back():
     this = Stage(l1c_zip())
     this.catalogue.fail("download", Offline("The hub has id-1 in its archive."))
     this.catalogue.retrieval = Retrieval.ACCEPTED
-    [following] = this.run()
-    assert following.queue == TILE_MONTHS
+    assert this.run() == []
     assert ("retrieve", "id-1") in this.catalogue.calls
     assert this.record.reason == "The hub has id-1 in its archive. The wish to have it back: accepted."
     assert this.record.times["retrieve"] == NOON
@@ -76,7 +76,7 @@ def test_a_provider_that_asks_for_a_pause_gets_it_and_no_try_is_counted():
     this.catalogue.fail("download", ProviderLimits("Copernicus answers with 429.", seconds=120))
     [following] = this.run()
     assert following.queue == PRODUCTS
-    assert following.message == this.message.model_copy(update={"waits": 1})
+    assert following.message == this.message.model_copy(update={"waits": 1, "refusals": 1})
     assert following.delay >= 120
     assert (this.record.state, this.record.attempts) == (State.DISCOVERED, {})
     assert this.record.error == "Waits: Copernicus answers with 429."
@@ -87,8 +87,15 @@ def test_a_provider_that_asks_for_pauses_without_end_is_an_error_at_last():
     this = Stage(l1c_zip())
     this.catalogue.fail("download", ProviderLimits("Copernicus answers with 429."))
     with pytest.raises(ProviderLimits):
-        this.run(this.message.model_copy(update={"waits": MOST_WAITS}))
+        this.run(this.message.model_copy(update={"refusals": MOST_REFUSALS}))
     assert this.record.attempts["stage"] == 1
+
+
+def test_waiting_for_our_own_slots_and_budget_uses_up_no_patience_with_the_provider():
+    this = Stage(l1c_zip())
+    this.catalogue.fail("download", ProviderLimits("Copernicus answers with 429."))
+    [following] = this.run(this.message.model_copy(update={"waits": 10 * MOST_REFUSALS}))
+    assert following.queue == PRODUCTS
 
 
 def test_without_a_free_slot_the_message_waits_and_the_ledger_says_so():
@@ -239,3 +246,38 @@ def test_a_product_larger_than_the_whole_budget_fails_with_both_numbers():
     assert this.run() == []
     assert this.record.state is State.FAILED
     assert f"has {len(this.body)} bytes; the byte budget of 30 days is 100" in this.record.reason
+
+
+def test_the_message_of_an_identifier_that_was_published_anew_is_dropped_and_the_new_one_is_staged():
+    this = Stage(l1c_zip())
+    newer = this.message.model_copy(update={"id": "id-2"})
+    this.ledger.add(_waiting(L1C, id="id-2"))
+    assert this.run() == []
+    assert (this.record.state, this.downloads) == (State.DISCOVERED, 0)
+    this.catalogue.downloads["id-2"] = this.body
+    assert this.run(newer) == [CORRECTION]
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["raises", "gone"])
+def test_an_identifier_that_is_published_anew_while_the_old_one_is_asked_for_is_not_spoilt_by_it(listed):
+    this = Stage(l1c_zip())
+    this.catalogue.downloads.clear()
+    if listed:
+        this.lists()
+    this.catalogue.meanwhile = lambda: this.ledger.update("22WEV", L1C, lambda old: replace(old, id="id-2"))
+    with suppress(ProviderUnavailable):
+        this.run()
+    assert (this.record.state, this.record.id, this.record.reason, this.record.attempts) == (
+        State.DISCOVERED,
+        "id-2",
+        "",
+        {},
+    )
+
+
+def test_a_month_that_the_ledger_does_not_know_needs_no_row_for_a_product_that_waits():
+    this = Stage(l1c_zip())
+    this.catalogue.downloads.clear()
+    this.lists(online=False)
+    assert this.run() == []
+    assert this.ledger.month_rows == {}

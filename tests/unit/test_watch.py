@@ -73,6 +73,16 @@ def test_a_product_that_went_on_after_a_rescue_waits_its_full_limit_again():
     assert rescues(FakeLedger([record]), clock) == []
 
 
+def test_a_sign_of_life_in_the_future_counts_as_none():
+    record = replace(waiting(State.STAGED), times={"stage": LONG_AGO + timedelta(days=9999)})
+    assert len(rescues(FakeLedger([record]), FakeClock(LONG_AGO))) == 1
+
+
+def test_what_a_person_dropped_is_no_backfill_however_old():
+    dropped = replace(waiting(State.STAGED), id="", times={"discover": LONG_AGO + timedelta(days=4000)})
+    assert not dropped.is_backfill
+
+
 @pytest.mark.parametrize(("days", "backfill"), [(40, False), (90, True)])
 def test_what_was_old_when_it_was_found_is_backfill_again(days: int, backfill: bool):
     record = waiting(State.DISCOVERED)
