@@ -20,11 +20,12 @@ run: setup ## Run the functions on this machine until Ctrl-C
 test: setup ## Run all tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
-check: setup ## Lint, format, types, import contracts
+check: setup ## Lint, format, types, import contracts, Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint container/Dockerfile
 
 bench: setup ## Measure; numbers hold for this machine only
 	$(BIN)/python -m benchmarks
@@ -47,6 +48,7 @@ $(AZURITE): local/azurite_package/package.json local/azurite_package/package-loc
 
 pins: setup ## Compile the *.in files into pinned requirements
 	$(BIN)/uv pip compile requirements.in -o requirements.txt --python-version 3.11 --no-header --annotation-style line --emit-build-options --only-binary :all: --upgrade
+	$(BIN)/uv pip compile container/requirements.in -o container/requirements.txt --python-version 3.11 --no-header --no-annotate --emit-build-options --only-binary :all: --upgrade
 	$(BIN)/uv pip compile requirements-dev.in -o requirements-dev.txt --python-version 3.11 --no-header --annotation-style line --only-binary :all: --upgrade
 
 clean: ## Remove what the other targets made

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import multiprocessing
 import os
 import platform
 import statistics
@@ -24,12 +23,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from benchmarks.measuring import MEGABYTE, SPAWN, in_process
 from shared.messages import ChecksumText, ProductMessage
 from shared.models import ProductName, State, staged_zip
 from shared.settings import STORAGE
 
-_SPAWN = multiprocessing.get_context("spawn")
-_MEGABYTE = 10**6
 TARGET_RATIO, TARGET_MEGABYTES, TARGET_GROWTH = 0.7, 200.0, 25.0
 
 
@@ -76,23 +74,23 @@ def measured(megabytes: int, rounds: int, folder: Path) -> dict[str, Measured]:
     """Move one product of that size by curl, by the SDK and by the step, in turns."""
     from local.azurite import Azurite
 
-    archive = large_product(megabytes * _MEGABYTE, folder)
+    archive = large_product(megabytes * MEGABYTE, folder)
     with Azurite(folder / "azurite") as azurite, _copernicus(archive) as (environment, product_id):
         environment |= {STORAGE: azurite.connection_string}
         message = _message(archive, product_id).encode()
         ways: dict[str, Callable[[], float]] = {
             "curl": lambda: _curl(environment, product_id),
-            "upload": lambda: _in_process(_upload, environment, str(archive))[0],
+            "upload": lambda: in_process(_upload, environment, str(archive))[0],
         }
         taken: dict[str, list[float]] = {"curl": [], "upload": [], "stage": []}
         peaks = []
         for _ in range(rounds):
             for way, run in ways.items():
                 taken[way].append(run())
-            seconds, peak = _in_process(_stage, environment, message)
+            seconds, peak = in_process(_stage, environment, message)
             taken["stage"].append(seconds)
             peaks.append(peak)
-    interpreter = _in_process(_nothing, {}, "")[1]
+    interpreter = in_process(_nothing, {}, "")[1]
     found = {way: Measured(tuple(seconds)) for way, seconds in taken.items()}
     return found | {"stage": Measured(tuple(taken["stage"]), max(peaks) - interpreter)}
 
@@ -111,8 +109,8 @@ def large_product(size: int, folder: Path) -> Path:
                 continue
             with archive.open(entry.filename, "w") as member:
                 if entry in bands:
-                    for _ in range(size // len(bands) // _MEGABYTE):
-                        member.write(os.urandom(_MEGABYTE))
+                    for _ in range(size // len(bands) // MEGABYTE):
+                        member.write(os.urandom(MEGABYTE))
                 else:
                     member.write(source.read(entry))
     return target
@@ -129,8 +127,8 @@ def _message(archive: Path, product_id: str) -> ProductMessage:
 @contextmanager
 def _copernicus(archive: Path) -> Iterator[tuple[dict[str, str], str]]:
     """A simulated Copernicus in a process of its own that offers ``archive``."""
-    here, there = _SPAWN.Pipe()
-    server = _SPAWN.Process(target=_serve, args=(str(archive), there))
+    here, there = SPAWN.Pipe()
+    server = SPAWN.Process(target=_serve, args=(str(archive), there))
     server.start()
     there.close()  # so that the death of the process ends the waiting
     try:
@@ -165,32 +163,6 @@ def _curl(environment: Mapping[str, str], product_id: str) -> float:
     started = time.perf_counter()
     subprocess.run(["curl", "-sSfg", "--noproxy", "*", "-o", os.devnull, "-H", token, url], check=True)  # noqa: S607
     return time.perf_counter() - started
-
-
-def _in_process(
-    work: Callable[[Mapping[str, str], str], float], environment: Mapping[str, str], what: str
-) -> tuple[float, float]:
-    """Seconds of ``work`` in a fresh process, and that process's peak memory in MB."""
-    here, there = _SPAWN.Pipe()
-    process = _SPAWN.Process(target=_answer, args=(work, dict(environment), what, there))
-    process.start()
-    there.close()  # so that the death of the process ends the waiting
-    seconds, peak = here.recv()
-    process.join()
-    return seconds, peak
-
-
-def _answer(
-    work: Callable[[Mapping[str, str], str], float], environment: Mapping[str, str], what: str, asked: Connection
-) -> None:
-    seconds = work(environment, what)
-    asked.send((seconds, _peak()))
-
-
-def _peak() -> float:
-    """The most memory this process has held so far, MB."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) * 1024 / _MEGABYTE
 
 
 def _nothing(_environment: Mapping[str, str], _what: str) -> float:

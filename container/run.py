@@ -6,7 +6,8 @@
     143  stopped by SIGTERM (130 by SIGINT): the message is visible again at once
 
 The message is deleted last. One that fails on its last try, or comes back once too often, goes to the poison
-queue and the ledger says why. Nothing of a run stays on the disk.
+queue and the ledger says why. One whose product another worker has in hand goes back into the queue for a while.
+Nothing of a run stays on the disk.
 """
 
 from __future__ import annotations
@@ -15,35 +16,38 @@ import logging
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
+from tempfile import gettempdir
 from types import FrameType
 
 from azure.storage.queue import QueueClient
 
+from container.mounts import network_file_system
+from container.progress import Progress
 from container.receive import Delivery, receive
 from container.scratch import scratch
-from shared.adapters.sen2cor import Command, Sen2Cor, choose_command
-from shared.adapters.unpack import unpack
+from container.turn import puts_back
+from shared.adapters.leases import Held, ProductLocks
+from shared.adapters.sen2cor import Command, Sen2Cor, choose_commands
+from shared.adapters.unpack import Limits, unpack
 from shared.errors import BadMessage, BadSetting, IceWatchError, PermanentError
 from shared.messages import CORRECTIONS, CorrectionMessage, poison_of
-from shared.models import State
+from shared.models import State, staged_zip
 from shared.pipeline.correct import correct
 from shared.pipeline.poison import poison
-from shared.pipeline.turn import new_ones_ahead
-from shared.pipeline.watching import settings_of, watchlist
+from shared.pipeline.watching import TileSettings, settings_of, watchlist
 from shared.ports import Ledger, ObjectStore, Queues
 from shared.settings import Correction, Settings
 from shared.wiring import services
 
 DONE, AGAIN, MISCONFIGURED = 0, 1, 2
 _FIRST_DELAY = 30  # seconds before the second try; doubles, up to the visibility
-_WAIT, _MOST_WAITS = 120, 60  # seconds that backfill lets new acquisitions go first, and how often it does
-_PROGRESS_EVERY = 5.0  # seconds
+_LEASE = 60  # seconds until the lock of a dead worker is free
 _RESOLUTION = 20  # metres, where the watchlist and the settings say nothing
 _SILENT = "The worker ended without a word on every try, most likely killed for memory or time."
 _BEYOND = {State.CORRECTED, State.CLASSIFIED, State.REJECTED, State.SKIPPED}
@@ -74,16 +78,18 @@ class Worker:
     """What one run needs."""
 
     settings: Settings
-    command: Command
+    commands: Sequence[Command]  # processors, in the order of preference
     store: ObjectStore
     ledger: Ledger
     queues: Queues
+    locks: ProductLocks
     client: QueueClient  # of the queue corrections
     stop: Stop = field(default_factory=Stop)
+    grace: float = 10.0  # seconds that the processor has to end by itself when it is told to
 
     def run(self) -> int:
         """Take one message and work on it; returns the exit code. Backfill that has to wait goes back before."""
-        while True:
+        while not self.stop.signal:
             delivery = receive(self.client, self.settings.correction.visibility)
             if delivery is None:
                 _log.info("The queue %s holds no message.", CORRECTIONS)
@@ -93,54 +99,49 @@ class Worker:
             except BadMessage as error:
                 _log.warning("Refused: %s", error)
                 return self._give_up(delivery)
-            if not self._puts_back(message, delivery):
+            if not puts_back(message, delivery, self.ledger, self._now):
                 return self._take(message, delivery)
-            if self.stop.signal:
-                return 128 + self.stop.signal
-
-    def _puts_back(self, message: CorrectionMessage, delivery: Delivery) -> bool:
-        """Put backfill back while new acquisitions wait; what was tried before, or waited long, has its turn."""
-        if delivery.count > 1 or message.waits >= _MOST_WAITS:
-            return False
-        name = message.name()
-        try:
-            record = self.ledger.get(name.tile.name, str(name))
-        except PermanentError:  # a row that somebody broke: the step says so
-            return False
-        if record is None or record.state is not State.STAGED or not record.is_backfill:
-            return False
-        ahead = new_ones_ahead(self.ledger, State.STAGED, "correct", but=record.name)
-        if ahead:
-            _log.info("%s waits: it is backfill, and %d new acquisitions go first.", record.name, ahead)
-            at, why = self._now(), f"Backfill waits for {ahead} new acquisitions."
-            self.ledger.update(
-                record.partition, record.name, lambda old: replace(old, error=why, times={**old.times, "waits": at})
-            )
-            later = message.model_copy(update={"waits": message.waits + 1})
-            delivery.replace(later.encode(), _WAIT)
-        return ahead > 0
+        return 128 + self.stop.signal
 
     def _take(self, message: CorrectionMessage, delivery: Delivery) -> int:
-        if delivery.count > self.settings.correction.max_tries:
-            return self._give_up(delivery, message)
-        with delivery:
-            ending = self._work(message, delivery)
-        return ending()
-
-    def _work(self, message: CorrectionMessage, delivery: Delivery) -> Callable[[], int]:
-        """Correct one product; returns what is to be done with the message once nobody renews it any more."""
+        """Work on the product, alone; returns the exit code."""
         try:
-            with scratch(self.settings.correction.work) as folder:
-                checkpoint = partial(self._checkpoint, delivery)
+            lock = self.locks.take(message.name())
+            if lock is None:
+                return self._wait_for_another(delivery, message)
+        except IceWatchError as error:
+            return self._failed(delivery, message, error)
+        with lock:
+            if delivery.count > self.settings.correction.max_tries:
+                return self._give_up(delivery, message)
+            with delivery:
+                ending = self._work(message, delivery, lock)
+        return ending()  # after the lock, so that who gets the message next finds it free
+
+    def _work(self, message: CorrectionMessage, delivery: Delivery, lock: Held) -> Callable[[], int]:
+        """Correct one product; returns what is to be done with the message once nobody renews it any more."""
+        product, correction = message.name(), self.settings.correction
+        checkpoint = partial(self._checkpoint, delivery, lock)
+        try:
+            tile = settings_of(product.tile, watchlist(self.store), self.settings.defaults)
+            with (
+                scratch(correction.work) as folder,
+                Progress(product, ledger=self.ledger, clock=self._now) as progress,
+            ):
+                checkpoint()
                 correct(
                     message,
                     store=self.store,
                     ledger=self.ledger,
-                    corrector=self._corrector(message, checkpoint),
-                    unpack=partial(unpack, checkpoint=checkpoint),
+                    corrector=self._corrector(tile, checkpoint),
+                    unpack=partial(
+                        unpack, limits=Limits(scratch_bytes=correction.scratch_bytes), checkpoint=checkpoint
+                    ),
                     scratch=folder,
                     clock=self._now,
-                    on_progress=_Progress(message.product),
+                    on_progress=progress,
+                    keep=tile.keep or correction.keep,
+                    resolution=tile.resolution or _RESOLUTION,
                     checkpoint=checkpoint,
                 )
         except Stopped:
@@ -149,16 +150,34 @@ class Worker:
             return partial(self._failed, delivery, message, error)
         return partial(_delete, delivery)
 
-    def _corrector(self, message: CorrectionMessage, checkpoint: Callable[[], None]) -> Sen2Cor:
-        tile = settings_of(message.name().tile, watchlist(self.store), self.settings.defaults)
-        limit, resolution = self.settings.correction.time_limit, tile.resolution or _RESOLUTION
+    def _corrector(self, tile: TileSettings, checkpoint: Callable[[], None]) -> Sen2Cor:
         # An area that wants the approximate correction gets it although Sen2Cor is installed.
-        command = choose_command(Correction()) if tile.correction == "approximate" else self.command
-        return Sen2Cor(command, resolution=resolution, time_limit=limit, checkpoint=checkpoint)
+        commands = choose_commands(Correction()) if tile.correction == "approximate" else self.commands
+        return Sen2Cor(
+            commands,
+            resolution=tile.resolution or _RESOLUTION,
+            settings=self.settings.correction,
+            grace=self.grace,
+            checkpoint=checkpoint,
+        )
 
-    def _checkpoint(self, delivery: Delivery) -> None:
+    def _checkpoint(self, delivery: Delivery, lock: Held) -> None:
         if self.stop.signal or delivery.lost:
             raise Stopped
+        lock.check()
+
+    def _wait_for_another(self, delivery: Delivery, message: CorrectionMessage) -> int:
+        """Put the message back while another worker has its product in hand; drop it where nothing is left to do."""
+        product, visibility = message.name(), self.settings.correction.visibility
+        record = self.ledger.get(product.tile.name, str(product))
+        if record is not None and record.state in _BEYOND and self.store.info(staged_zip(product)) is None:
+            return _delete(delivery)
+        _log.info("%s is in work elsewhere; its message comes back later.", product)
+        if delivery.count > 1:  # the other may be dead, and by this message: its deliveries go on being counted
+            delivery.release(min(_LEASE, visibility))
+            return DONE
+        delivery.replace(delivery.text, visibility)
+        return DONE
 
     def _stopped(self, delivery: Delivery) -> int:
         if not self.stop.signal:
@@ -210,19 +229,6 @@ def _delete(delivery: Delivery) -> int:
     return DONE
 
 
-class _Progress:
-    """Logs percent done, at most every few seconds."""
-
-    def __init__(self, product: str) -> None:
-        self._product = product
-        self._next = 0.0
-
-    def __call__(self, percent: float) -> None:
-        if (now := time.monotonic()) >= self._next:
-            self._next = now + _PROGRESS_EVERY
-            _log.info("correct: %s at %.0f %%", self._product, percent)
-
-
 def main() -> int:
     """Wire everything and run once; returns the exit code."""
     _start_log()
@@ -230,16 +236,27 @@ def main() -> int:
     stop.listen()
     try:
         settings = Settings.from_env(os.environ)
-        command = choose_command(settings.correction)
-        _log.info("The processor is %s: %s", command.name, " ".join(command.arguments))
+        commands = choose_commands(settings.correction)
+        for command in commands:
+            _log.info("The processor is %s: %s", command.name, " ".join(command.arguments))
+        _check_disk(Path(settings.correction.work or gettempdir()), commands)
         with closing(services(settings)) as wired, closing(wired.queue_client(CORRECTIONS)) as client:
-            return Worker(settings, command, wired.store, wired.ledger, wired.queues, client, stop).run()
+            return Worker(
+                settings, commands, wired.store, wired.ledger, wired.queues, wired.product_locks, client, stop
+            ).run()
     except BadSetting as error:
         _log.error("%s", error)  # a sentence for the operator, no traceback
         return MISCONFIGURED
     except IceWatchError as error:
         _log.error("%s", error)
         return AGAIN
+
+
+def _check_disk(folder: Path, commands: Sequence[Command]) -> None:
+    """Raise BadSetting where Sen2Cor would work on a network folder: its products come out empty there."""
+    kind = network_file_system(folder)
+    if kind and any(command.name == "Sen2Cor" for command in commands):
+        raise BadSetting(f"CORRECTION_WORK is {folder}, on a {kind} file system; Sen2Cor needs a disk of this machine.")
 
 
 def _start_log() -> None:

@@ -20,6 +20,9 @@ from shared.records import Record
 from shared.wiring import Services
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where the one-machine host keeps its data.")]
+Sen2CorPath = Annotated[
+    Path | None, typer.Option("--sen2cor", help="Where Sen2Cor is: its folder, or its L2A_Process.", show_default=False)
+]
 # A pipe has no width of its own; files and logs get whole rows.
 _console = Console(width=None if sys.stdout.isatty() else 170)
 
@@ -27,11 +30,12 @@ _console = Console(width=None if sys.stdout.isatty() else 170)
 def demo(
     folder: Annotated[Path, typer.Option("--folder", help="Where the demo keeps its data.")] = FOLDER / "demo",
     size: Annotated[int, typer.Option(help="Pixels per side of the simulated tile at 20 m; a multiple of 3.")] = 600,
+    sen2cor: Sen2CorPath = None,
 ) -> None:
     """Run the whole pipeline on simulated acquisitions, to the end; shows a table and makes a page."""
     from local.demo import run
 
-    raise typer.Exit(run(folder, size=size, console=_console))
+    raise typer.Exit(run(folder, size=size, sen2cor=sen2cor, console=_console))
 
 
 def host(
@@ -39,11 +43,12 @@ def host(
     port: Annotated[int, typer.Option(help="Port of the HTTP functions on 127.0.0.1; 0: any free one.")] = 7071,
     workers: Annotated[int, typer.Option(min=1, max=16, help="Corrections at the same time.")] = 1,
     simulate: Annotated[bool, typer.Option(help="Use the simulated Copernicus with the demo's month.")] = False,
+    sen2cor: Sen2CorPath = None,
 ) -> None:
     """Run the functions on this machine until Ctrl-C."""
     from local.serve import serve
 
-    raise typer.Exit(serve(folder, port=port, workers=workers, simulate=simulate, console=_console))
+    raise typer.Exit(serve(folder, port=port, workers=workers, simulate=simulate, sen2cor=sen2cor, console=_console))
 
 
 def drop(

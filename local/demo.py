@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from local.agreement import agreement_of_files
 from local.host import Host, endpoints_of
+from local.processor import NO_SEN2COR, processors, sen2cor_settings
 from local.report import write_page
 from local.scenes import Scene, SceneSpec, demo_month
 from local.serve import BLOB_ENDINGS, SCHEDULES, build_scenes, log_to, simulated, watching
@@ -54,14 +55,21 @@ def expected(specs: list[SceneSpec]) -> dict[str, State]:
     return states
 
 
-def run(folder: Path, *, size: int, console: Console) -> int:
-    """Run the demo in ``folder``, which it empties first; 0 only if every product ended as it should."""
+def run(folder: Path, *, size: int, console: Console, sen2cor: Path | None = None) -> int:
+    """Run the demo in ``folder``, which it empties first; 0 only if every product ended as it should.
+
+    Its scenes are smaller than any real product and made for the approximate processor, so Sen2Cor is used only where
+    ``sen2cor`` says where it is, not because it is installed.
+    """
+    correction = NO_SEN2COR | sen2cor_settings(sen2cor)
+    corrections = processors(correction)
     _make_empty(folder)
+    console.print(corrections, soft_wrap=True)
     specs = demo_month(size)
     log_to(folder / "icewatch.log")
     scenes = build_scenes(specs, folder / "scenes", console)
     wanted = expected(specs)
-    settings = SCHEDULES | {"SCHEDULE": "*/5 * * * * *"}
+    settings = SCHEDULES | correction | {"SCHEDULE": "*/5 * * * * *"}
     import function_app
 
     with simulated(scenes) as copernicus:

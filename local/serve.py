@@ -15,11 +15,10 @@ from rich.progress import track
 
 from local.copernicus import SimulatedCopernicus
 from local.host import Host, endpoints_of
+from local.processor import processors, sen2cor_settings
 from local.scenes import Scene, SceneSpec, build_scene, demo_month
-from shared.adapters.sen2cor import choose_command
 from shared.errors import BadSetting
 from shared.models import WATCHLIST
-from shared.settings import Settings
 from shared.wiring import services
 
 # The six fields of NCRONTAB: second minute hour day month weekday, UTC.
@@ -85,14 +84,19 @@ def log_to(file: Path) -> None:
         logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
-def serve(folder: Path, *, port: int, workers: int, simulate: bool, console: Console) -> int:
-    """Run the function app on this machine until Ctrl-C; returns the exit code."""
+def serve(folder: Path, *, port: int, workers: int, simulate: bool, sen2cor: Path | None, console: Console) -> int:
+    """Run the function app on this machine until Ctrl-C; returns the exit code.
+
+    ``sen2cor`` is where Sen2Cor is, if not where the settings say; BadSetting where it is not there.
+    """
     import function_app
 
-    settings = local_settings(os.environ)
+    settings = local_settings(os.environ) | sen2cor_settings(sen2cor)
+    corrections = processors(settings)
     if (other := endpoints_of(folder)) is not None:
         raise BadSetting(f"A host (process {other.pid}) runs on {folder} already; end it, or name another --folder.")
     log_to(folder / "icewatch.log")
+    console.print(corrections, soft_wrap=True)
     logging.getLogger("icewatch").addHandler(RichHandler(console=console, show_path=False, markup=False))
     with ExitStack() as open_things:
         if simulate:
@@ -111,8 +115,6 @@ def serve(folder: Path, *, port: int, workers: int, simulate: bool, console: Con
             blob_endings=BLOB_ENDINGS,
         )
         with host:
-            correction = Settings.from_env(host.settings).correction
-            console.print(f"Corrections are made by {choose_command(correction).name}.")
             console.print(f"Listening on {host.http_address}; Ctrl-C ends it. The log is {folder / 'icewatch.log'}.")
             if simulate:
                 _begin_month(host)

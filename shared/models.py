@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 
 from shared.errors import BadName, LongProductName
 
@@ -125,6 +125,10 @@ class Level(StrEnum):
 
     L1C = "L1C"
     L2A = "L2A"
+
+
+# How much of a corrected product is kept: what later steps and most users need, or whatever the processor wrote.
+Keep = Literal["20m", "all"]
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -203,10 +203,15 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """A finished correction on local disk."""
+    """A finished correction on local disk, and what it took."""
 
     folder: Path  # the L2A .SAFE folder
     processor: str  # "Sen2Cor 02.12.03", "approximate 1"
+    dem: str = ""  # "CopernicusDEM90", "SRTM", "flat" where it worked without one; empty: it does not say
+    gipp: str = ""  # member of the folder that keeps the processing parameters; empty: it was given none
+    seconds: float = 0.0  # of the processor alone
+    peak_memory: int = 0  # bytes resident in all its processes together; 0: could not be measured
+    peak_disk: int = 0  # bytes on disk of its input, work files and output together; 0: could not be measured
 
 
 class Corrector(Protocol):
@@ -215,7 +220,8 @@ class Corrector(Protocol):
     def correct(self, l1c: Path, work: Path, *, on_progress: Callable[[float], None]) -> Corrected:
         """Run to the end below ``work``; CorrectionFailed with the reason where no usable product results.
 
-        ``on_progress`` gets percent done, as often as the processor says so.
+        TransientError where another try may give one. ``on_progress`` gets percent done, as often as the processor
+        says so, and the same number again now and then as a sign that it lives.
         """
         ...
 

@@ -35,6 +35,11 @@ class Record:
     orbit: int = 0
     l2a: str = ""  # name of the L2A product made from it, without .SAFE
     processor: str = ""  # what corrected it: "Sen2Cor 02.12.03", "approximate 1", "provider"
+    dem: str = ""  # elevation model of the correction, "flat" for none; empty where it is not known
+    peak_memory: int = 0  # bytes that the correction held at most; 0: not measured
+    peak_disk: int = 0  # bytes on the disk of the correction at most; 0: not measured
+    progress: float | None = None  # percent done of the correction in work; none: nothing is in work
+    progress_at: datetime | None = None  # when that was so
     results: str = ""  # path of the result folder: "surface/22WEV/2019/07/....SAFE"
     message: str = ""  # the queue message that is to be put back on retry
     error: str = ""  # the last transient error, a sentence
@@ -73,14 +78,18 @@ class Record:
         return bool(self.id) and found is not None and found - sensing > _OLD  # without id: dropped, somebody waits
 
     def advanced(self, state: State, *, step: str, at: datetime, **changes: Any) -> Record:
-        """A copy in ``state``, with the step's time set and reason and error cleared unless given."""
-        changes = {"reason": "", "error": ""} | changes
+        """A copy in ``state``, with the step's time set and reason, error and progress cleared unless given."""
+        changes = {"reason": "", "error": "", "progress": None, "progress_at": None} | changes
         return replace(self, state=state, times={**self.times, step: at}, **changes)
 
     def tried(self, step: str, error: str) -> Record:
         """A copy with one more attempt counted for ``step`` and its transient error noted."""
         attempts = {**self.attempts, step: self.attempts.get(step, 0) + 1}
-        return replace(self, attempts=attempts, error=error)
+        return replace(self.idle(), attempts=attempts, error=error)
+
+    def idle(self) -> Record:
+        """A copy that says nothing of work in progress."""
+        return replace(self, progress=None, progress_at=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from shared.errors import BadSetting
-from shared.models import shown
+from shared.models import Keep, shown
 
 STORAGE = "AzureWebJobsStorage"  # the connection every trigger and adapter uses
 DEVELOPMENT = "UseDevelopmentStorage=true"  # the connection string that means the emulator
@@ -18,6 +19,10 @@ _CDSE = {
     "catalogue": "https://catalogue.dataspace.copernicus.eu/odata/v1",
     "download": "https://download.dataspace.copernicus.eu/odata/v1",
 }
+
+# Dobson units that Sen2Cor has look-up tables for, in summer and in winter.
+_OZONE = (250, 290, 330, 331, 370, 377, 410, 420, 450, 460)
+Dem = Literal["required", "preferred", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +71,21 @@ class Dhus:
 class Correction:
     """How the container step corrects."""
 
-    command: str = ""  # path of L2A_Process; empty: found under home, or the approximate processor
-    home: str = ""  # SEN2COR_HOME
+    command: str = ""  # path of L2A_Process, or several in order; empty: found under home, or the approximate processor
+    home: str = ""  # SEN2COR_HOME, or several in order
+    dem: Dem = "preferred"  # required: a result without a DEM counts as failed; none: flat ground is assumed
+    dem_folder: str = ""  # where DEM tiles are kept between runs; empty: dem/ below the processor's home
+    threads: str = "AUTO"  # that read images: AUTO, or 1 to 8
+    aerosol: str = "RURAL"  # RURAL, MARITIME or AUTO
+    season: str = ""  # SUMMER, WINTER or AUTO; empty: by date and latitude
+    ozone: int = 0  # Dobson units; 0: the nearest to what the product's metadata says
+    silence: float = 900.0  # seconds without output and processor time after which a run counts as hung; 0: never
     work: str = ""  # folder for unpacked products, on a local disk; empty: the system's temporary folder
     time_limit: float = 5400.0  # seconds for one product
     max_tries: int = 5  # deliveries of one message before it goes to the poison queue
     visibility: int = 600  # seconds a received message stays invisible; renewed while the work goes on
+    keep: Keep = "20m"  # how much of the L2A product is uploaded, where the area does not say
+    scratch_bytes: int = 8 * 1024**3  # disk that one product may fill; a Container Apps job has 8 GiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +136,19 @@ class Settings:
             correction=Correction(
                 command=env.get("SEN2COR_COMMAND", ""),
                 home=env.get("SEN2COR_HOME", ""),
+                dem=_dem(env),
+                dem_folder=env.get("SEN2COR_DEM", ""),
+                threads=_word(env, "SEN2COR_THREADS", ("AUTO", *map(str, range(1, 9)))),
+                aerosol=_word(env, "SEN2COR_AEROSOL", ("RURAL", "MARITIME", "AUTO")),
+                season=_word(env, "SEN2COR_SEASON", ("", "SUMMER", "WINTER", "AUTO")),
+                ozone=int(_word(env, "SEN2COR_OZONE", ("0", *map(str, _OZONE)))),
+                silence=_number(env, "CORRECTION_SILENCE", 900.0, 0, 86400),
                 work=env.get("CORRECTION_WORK", ""),
                 time_limit=_number(env, "CORRECTION_TIME_LIMIT", 5400.0, 10, 86400),
                 max_tries=int(_number(env, "CORRECTION_MAX_TRIES", 5, 1, 100)),
                 visibility=int(_number(env, "CORRECTION_VISIBILITY", 600, 2, 7 * 86400)),
+                keep=_keep(env),
+                scratch_bytes=int(_number(env, "CORRECTION_SCRATCH_GIB", 8, 0.01, 1e6) * 1024**3),
             ),
             defaults=Defaults(
                 cloud_probability=int(_number(env, "CLOUD_PROBABILITY", 20, 0, 100)),
@@ -188,3 +211,23 @@ def _choice(env: Mapping[str, str], name: str, choices: tuple[int, ...]) -> int 
     if text not in {"", *(str(choice) for choice in choices)}:
         raise BadSetting(f"{name} is '{shown(text)}'; expected one of {', '.join(map(str, choices))}.")
     return int(text) if text else None
+
+
+def _word(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """One of ``choices``; the first where nothing is set."""
+    text = env.get(name) or choices[0]
+    if text.upper() not in choices:
+        raise BadSetting(f"{name} is '{shown(text)}'; expected one of {', '.join(filter(None, choices))}.")
+    return text.upper()
+
+
+def _keep(env: Mapping[str, str]) -> Keep:
+    return "all" if _word(env, "CORRECTION_KEEP", ("20M", "ALL")) == "ALL" else "20m"
+
+
+def _dem(env: Mapping[str, str]) -> Dem:
+    text = env.get("CORRECTION_DEM") or Correction().dem
+    for choice in get_args(Dem):
+        if text.lower() == choice:
+            return choice  # type: ignore[no-any-return]
+    raise BadSetting(f"CORRECTION_DEM is '{shown(text)}'; expected one of {', '.join(get_args(Dem))}.")

@@ -16,7 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shared.errors import BadName, BadSetting
-from shared.models import CONFIG, MODELS, BlobPath, Tile, shown
+from shared.models import CONFIG, MODELS, BlobPath, Keep, Tile, shown
 from shared.refusals import first_fault
 
 MAX_BYTES = 1024 * 1024
@@ -90,6 +90,7 @@ class Area(BaseModel):
     minimum_usable: float | None = Field(default=None, ge=0, le=100)  # percent of the whole tile
     ice_mask: str | None = None  # blob: config/... or models/...; none: the whole tile is mapped
     resolution: Literal[20, 60] | None = None  # metres
+    keep: Keep | None = None  # how much of the corrected product is kept
     model: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")  # folder in models/
 
     @field_validator("tiles")

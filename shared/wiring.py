@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from azure.storage.queue import QueueClient
 
     from shared.adapters.account import Account
+    from shared.adapters.leases import ProductLocks
     from shared.pipeline.stage_fetch import Intake
     from shared.pipeline.surface import Tools
     from shared.pipeline.surface_ports import IceMask
@@ -106,6 +107,13 @@ class Services:
         return Intake(self._keep(BlobSlots(service, limits.slots)), BlobTally(service), limits)
 
     @cached_property
+    def product_locks(self) -> ProductLocks:
+        """Locks in blob storage: at most one worker at a time on one product."""
+        from shared.adapters.leases import Leases, ProductLocks
+
+        return self._keep(ProductLocks(Leases(self._account.blobs())))
+
+    @cached_property
     def surface_tools(self) -> Tools:
         """What classification reads and writes rasters and pictures with."""
         from shared.adapters.quicklook import quicklook
@@ -140,7 +148,7 @@ class Services:
 
     def close(self) -> None:
         """Give all connections back; what is asked for afterwards is built anew."""
-        for part in ("store", "queues", "ledger", "catalogue", "intake", "dhus"):
+        for part in ("store", "queues", "ledger", "catalogue", "intake", "dhus", "product_locks"):
             self.__dict__.pop(part, None)
         self._opened.close()
 

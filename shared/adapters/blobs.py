@@ -28,7 +28,7 @@ from shared.models import BlobPath, shown
 from shared.ports import BlobInfo
 
 _log = logging.getLogger("icewatch")
-_BLOCK = 4 * 1024 * 1024  # bytes; 50,000 blocks of a blob make 200 GB
+_BLOCK = 8 * 1024 * 1024  # bytes; 50,000 blocks of a blob make 400 GB
 _AT_ONCE = 2  # blocks on their way while the next one fills
 _COPY_SECONDS = 600.0
 BINARY = "application/octet-stream"

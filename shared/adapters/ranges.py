@@ -1,20 +1,40 @@
-"""A seekable file over something that can be fetched by ranges, with reading ahead that grows while reading goes on."""
+"""A seekable file over something that can be fetched by ranges, with reading ahead that grows while reading goes on.
+
+Who reads straight on for some MiB gets the next ranges fetched meanwhile, on connections of their own; who jumps
+about fetches little and nothing ahead. Memory stays below 20 MiB.
+"""
 
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from typing_extensions import Buffer
 
 _LEAST = 128 * 1024  # bytes fetched after a jump: enough for a zip's directory, cheap for a zip's member header
 _MOST = 4 * 1024 * 1024  # bytes fetched at once while reading straight on
+_AHEAD = 2  # ranges on their way while one is read
 
 
 def range_file(fetch: Callable[[int, int], bytes], size: int) -> BinaryIO:
-    """A seekable binary file of ``size`` bytes; ``fetch(offset, length)`` gives exactly these bytes or raises."""
+    """A seekable binary file of ``size`` bytes; ``fetch(offset, length)`` gives exactly these bytes or raises.
+
+    ``fetch`` is called by several threads at a time. Close the file to end them.
+    """
     return io.BufferedReader(_RangeReader(fetch, size), buffer_size=64 * 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """A range on its way."""
+
+    start: int
+    end: int  # exclusive
+    bytes: Future[bytes]
 
 
 class _RangeReader(io.RawIOBase):
@@ -28,6 +48,8 @@ class _RangeReader(io.RawIOBase):
         self._start = 0  # offset of the window
         self._window = memoryview(b"")
         self._ahead = _LEAST
+        self._coming: deque[_Range] = deque()  # what follows the window, without gaps
+        self._pool: ThreadPoolExecutor | None = None
 
     def readable(self) -> bool:
         return True
@@ -58,8 +80,21 @@ class _RangeReader(io.RawIOBase):
         self._position += len(part)
         return len(part)
 
+    def close(self) -> None:
+        self._forget()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False)
+            self._pool = None
+        super().close()
+
     def _slide(self, wanted: int) -> None:
-        """Fetch the window that the next read needs."""
+        """Get the window that the next read needs."""
+        if self._coming and self._coming[0].start <= self._position < self._coming[0].end:
+            came = self._coming.popleft()
+            self._window, self._start = memoryview(came.bytes.result()), came.start
+            self._read_ahead()
+            return
+        self._forget()
         reads_on = self._position == self._start + len(self._window) and len(self._window) > 0
         self._ahead = min(2 * self._ahead, _MOST) if reads_on else _LEAST
         # At the end of a file reading goes backwards (a zip's directory): take what stands before it as well.
@@ -67,3 +102,20 @@ class _RangeReader(io.RawIOBase):
         length = min(max(self._position + wanted - start, self._ahead), self._size - start)
         self._window = memoryview(self._fetch(start, length))
         self._start = start
+        if self._ahead == _MOST:
+            self._read_ahead()
+
+    def _read_ahead(self) -> None:
+        """Have the next ranges fetched while this window is read."""
+        self._pool = self._pool or ThreadPoolExecutor(_AHEAD, thread_name_prefix="read ahead")
+        while len(self._coming) < _AHEAD:
+            start = self._coming[-1].end if self._coming else self._start + len(self._window)
+            length = min(_MOST, self._size - start)
+            if length <= 0:
+                return
+            self._coming.append(_Range(start, start + length, self._pool.submit(self._fetch, start, length)))
+
+    def _forget(self) -> None:
+        for each in self._coming:
+            each.bytes.cancel()
+        self._coming.clear()

@@ -25,8 +25,9 @@ Row = Mapping[str, Any]
 _MOST_TEXT = 16_000  # characters; a column holds 64 KiB of UTF-16, in which one character takes up to 4 bytes
 _MOST_KEY = 500  # characters; a key holds 1 KiB of UTF-16
 _KEYS = ("PartitionKey", "RowKey")
-_TEXTS = ("reason", "id", "checksum", "baseline", "l2a", "processor", "results", "error", "successor", "note")
-_REALS = ("usable_percent", "albedo_mean", "albedo_sd")
+_TEXTS = ("reason", "id", "checksum", "baseline", "l2a", "processor", "dem", "results", "error", "successor", "note")
+_REALS = ("usable_percent", "albedo_mean", "albedo_sd", "progress")
+_PEAKS = ("peak_memory", "peak_disk")  # bytes of the correction
 _COUNTS = ("waiting", "missing", "unfinished", "failed")  # of a tile-month
 _NOT_IN_A_KEY = re.compile(r"[%/\\#?\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # Azure refuses these; % marks the replaced
 
@@ -48,7 +49,9 @@ _MAPS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {  # field -> prefix of 
     "class_percent": ("percent_", float),
     "class_km2": ("km2_", float),
 }
-_OURS = re.compile(rf"{'|'.join((*_KEYS, *_TEXTS, *_REALS))}|name|state|bytes|orbit|message(_\d+)?")
+_OURS = re.compile(
+    rf"{'|'.join((*_KEYS, *_TEXTS, *_REALS, *_PEAKS))}|progress_at|name|state|bytes|orbit|message(_\d+)?"
+)
 
 
 def key_of(name: str) -> str:
@@ -78,6 +81,9 @@ def row_of(record: Record) -> dict[str, Any]:
     row |= {name: _bounded(text) for name in _TEXTS if (text := getattr(record, name))}
     row |= {name: float(value) for name in _REALS if (value := getattr(record, name)) is not None}
     row |= {"bytes": EntityProperty(record.bytes, EdmType.INT64), "orbit": record.orbit}
+    row |= {name: EntityProperty(value, EdmType.INT64) for name in _PEAKS if (value := getattr(record, name))}
+    if record.progress_at is not None:
+        row["progress_at"] = record.progress_at
     row |= _message_columns(record.message)
     for name, (prefix, _) in _MAPS.items():
         row |= {_column(prefix, key): value for key, value in getattr(record, name).items()}
@@ -90,6 +96,7 @@ def record_of(row: Row) -> Record:
     try:
         columns: dict[str, Any] = {name: str(row.get(name, "")) for name in _TEXTS}
         columns |= {name: float(row[name]) for name in _REALS if name in row}
+        columns |= {name: _whole(row.get(name, 0)) for name in _PEAKS}
         columns |= {name: _map(row, prefix, read) for name, (prefix, read) in _MAPS.items()}
         return Record(
             partition=name_of(partition),
@@ -98,6 +105,7 @@ def record_of(row: Row) -> Record:
             bytes=_whole(row.get("bytes", 0)),
             orbit=_whole(row.get("orbit", 0)),
             message=_message(row),
+            progress_at=_instant(row["progress_at"]) if "progress_at" in row else None,
             **columns,
         )
     except (KeyError, ValueError, TypeError) as cause:

@@ -17,7 +17,7 @@ from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from shared.adapters.account import making_container, storage_errors
-from shared.adapters.slots import LOCKS
+from shared.adapters.leases import LOCKS
 from shared.errors import StorageUnavailable
 from shared.models import shown
 

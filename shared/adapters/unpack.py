@@ -2,7 +2,8 @@
 
 The names are judged by `shared.archive` before any is used; here come the dangers of a real disk: names that
 two file systems read differently, declared sizes that lie, a directory too large for memory, a disk too small.
-The zip is read through a seekable file, so that it need not lie on this disk itself.
+The zip is read through a seekable file, once from its beginning to its end, so that it need not lie on this disk
+itself: zip and folder are never there together.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import errno
 import re
 import shutil
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,9 +21,15 @@ from typing import IO, BinaryIO
 from shared.archive import Member, damage_named, members, open_zip
 from shared.errors import BadProduct, TransientError
 from shared.models import ProductName, shown
-from shared.safe import l1c_files
+from shared.safe import l1c_files, parse_tile_metadata
 
 _CHUNK = 1024 * 1024
+_TILE = 5490 * 5490  # pixels of a whole tile at 20 m
+# Bytes on disk, per pixel at 20 m, that the correction needs beside its input. Sen2Cor keeps layers uncompressed below
+# its work folder: 13 bands before and 13 after, SCL, cloud, snow, aerosol, water vapour, elevation, slope, aspect and
+# shadow, 2 bytes each, make 70; the L2A product is at most 15 layers of 2 bytes, make 30. A whole tile: 3.0 GB.
+_BESIDES = 100
+_MOST_METADATA = 64 * 1024**2  # bytes
 _DEVICE = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(\..*)?", re.IGNORECASE)
 
 
@@ -32,6 +40,7 @@ class Limits:
     total_bytes: int = 4 * 1024**3  # unpacked
     members: int = 5_000  # files
     spare_bytes: int = 64 * 1024**2  # disk that must stay free
+    scratch_bytes: int = 8 * 1024**3  # disk that one product may fill, its correction included
 
 
 def free_bytes(folder: Path) -> int:
@@ -51,7 +60,8 @@ def unpack(
     """Unpack the L1C zip of ``product`` below ``into`` and return its SAFE folder.
 
     The zip is complete, every checksum right and every folder that Sen2Cor expects there, or BadProduct is
-    raised with the fault; TransientError where the disk has no room. Nothing is left behind on errors.
+    raised with the fault; TransientError where the disk has no room for the correction of it. Nothing is left behind
+    on errors.
     ``checkpoint`` is called between chunks and may raise to stop the work.
     """
     limits = limits or Limits()
@@ -61,10 +71,12 @@ def unpack(
         found = members(opened.infolist(), product)
         l1c_files((member.path for member in found), str(product))
         _refuse_ambiguous(found, product)
-        _refuse_too_much(found, product, limits, free(into))
+        _refuse_too_much(found, product, limits)
+        need = sum(member.size for member in found) + _BESIDES * _pixels(opened, found, product)
+        _refuse_too_little_room(need, product, limits, free(into))
         folder.mkdir()
         try:
-            for member in found:
+            for member in sorted(found, key=lambda each: each.entry.header_offset):
                 with (
                     _room_named(product, member.path),
                     damage_named(product, member.path),
@@ -105,15 +117,43 @@ def _refuse_ambiguous(found: Iterable[Member], product: ProductName) -> None:
         raise BadProduct(f"{product} holds {shown(both[0])} as a file and as a folder.")
 
 
-def _refuse_too_much(found: list[Member], product: ProductName, limits: Limits, free: int) -> None:
+def _refuse_too_much(found: list[Member], product: ProductName, limits: Limits) -> None:
     total = sum(member.size for member in found)
     if len(found) > limits.members or total > limits.total_bytes:
         raise BadProduct(
             f"{product} would unpack to {len(found)} files with {total} bytes; "
             f"at most {limits.members} with {limits.total_bytes} are accepted."
         )
-    if free < total + limits.spare_bytes:
-        raise TransientError(f"{product} needs {total + limits.spare_bytes} bytes of disk; {free} are free.")
+
+
+def _pixels(opened: zipfile.ZipFile, found: Iterable[Member], product: ProductName) -> int:
+    """Pixels at 20 m, as the tile's metadata says; those of a whole tile where it says nothing readable."""
+    for member in found:
+        if member.path.endswith("/MTD_TL.xml") and member.size <= _MOST_METADATA:
+            try:
+                with damage_named(product, member.path):
+                    rows, columns = parse_tile_metadata(opened.read(member.entry), member.path).shapes[20]
+            except (BadProduct, KeyError):  # the processor will say what it thinks of that
+                break
+            return rows * columns
+    return _TILE
+
+
+def _refuse_too_little_room(need: int, product: ProductName, limits: Limits, free: int) -> None:
+    if limits.scratch_bytes < need:
+        raise TransientError(
+            f"{product} needs about {_mib(need)} MiB of disk to be corrected; "
+            f"it may fill {_mib(limits.scratch_bytes)} (CORRECTION_SCRATCH_GIB)."
+        )
+    if free < need + limits.spare_bytes:
+        raise TransientError(
+            f"{product} needs about {_mib(need + limits.spare_bytes)} MiB of disk to be corrected; "
+            f"{_mib(free)} are free."
+        )
+
+
+def _mib(size: int) -> int:
+    return round(size / 1024**2)
 
 
 def _copy(

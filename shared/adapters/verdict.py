@@ -1,34 +1,25 @@
 """Decides whether a run of ``L2A_Process`` left a usable product: from what was heard, how it ended, what lies there.
 
 Sen2Cor's exit code alone says little: "already processed" ends with 0, and so does a run with an empty IMG_DATA.
-Success is exit code 0, the success sentence, and every expected file present and readable.
+Success is exit code 0, the success sentence, every expected file present, readable and of the right size, and
+metadata that parse. What else there is stands in `Kind`, and whether another try may help in `TRANSIENT`.
 """
 
 from __future__ import annotations
 
-import re
-import struct
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import BinaryIO
 
+from shared.adapters.heard import Heard
+from shared.adapters.jp2 import Jp2
 from shared.errors import BadName, BadProduct, CorrectionFailed, TransientError
-from shared.models import MANIFEST, Level, ProductName, shown
+from shared.models import MANIFEST, Level, ProductName
 from shared.safe import l2a_files
 
-_PROGRESS = re.compile(r"Progress\[%\]:\s*([0-9]{1,3}(?:\.[0-9]+)?)\s*:")
-_VERSION = re.compile(r"(?:Version:|approximate correction)\s+([0-9]+(?:\.[0-9]+)*)", re.IGNORECASE)
-_SUCCESS = "terminated successfully"
-_ALREADY = "already processed"
-_FAULT = re.compile(r"\berror\b|\bexception\b", re.IGNORECASE)
-_GENERAL_FAULT = "terminated with at least one error"  # true, but says nothing
-_NO_MEMORY = ("MemoryError", "Cannot allocate memory", "out of memory", "Unable to allocate")
-_NO_DISK = ("No space left on device", "Disk quota exceeded", "[Errno 28]")
 _SIGKILL = 9
-_SIGNATURE = b"\x00\x00\x00\x0cjP  \r\n\x87\n"  # ISO/IEC 15444-1 annex I: the first box of every JP2
-_END_OF_CODESTREAM = b"\xff\xd9"
+NOT_RUN = (126, 127)  # exit codes of a shell, and of setpriv, for a program that cannot be run
+_SIDE = 109_800  # metres, of a tile
 
 
 class Kind(StrEnum):
@@ -38,15 +29,21 @@ class Kind(StrEnum):
     HUNG = "hung"
     OUT_OF_MEMORY = "out of memory"
     DISK_FULL = "disk full"
+    NO_DEM = "no elevation model"
+    NOT_STARTED = "not started"
     CRASHED = "crashed"
     ALREADY = "already processed"
     ERROR = "error"
+    UNSUPPORTED = "unsupported format"
     MISSING = "missing outputs"
     UNREADABLE = "unreadable outputs"
+    WRONG_SIZE = "wrong size"
+    BAD_METADATA = "unreadable metadata"
 
 
-# Another try may have more room, on another machine; everything else would end the same way again.
-TRANSIENT = frozenset({Kind.OUT_OF_MEMORY, Kind.DISK_FULL})
+# Where another try may end otherwise: more room on another machine, a server of elevation tiles that answers again (it
+# is what Sen2Cor has been seen to hang on), an installation that is put right. All else would end the same way again.
+TRANSIENT = frozenset({Kind.HUNG, Kind.OUT_OF_MEMORY, Kind.DISK_FULL, Kind.NO_DEM, Kind.NOT_STARTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,51 +54,13 @@ class Verdict:
     reason: str = ""  # empty on success
 
     def enforce(self) -> None:
-        """Return on success; raise TransientError where another try may help, else CorrectionFailed."""
-        if self.kind is Kind.SUCCESS:
-            return
-        if self.kind in TRANSIENT:
-            raise TransientError(self.reason)
-        raise CorrectionFailed(self.reason)
+        """Return on success; raise `error` otherwise."""
+        if self.kind is not Kind.SUCCESS:
+            raise self.error()
 
-
-@dataclass(slots=True)
-class Heard:
-    """What the processor has said so far; grows by ``hear``, keeps the last lines only."""
-
-    percent: float = 0.0
-    version: str = ""  # the first that it states
-    succeeded: bool = False
-    already: bool = False
-    fault: str = ""  # the last line that speaks of an error
-    no_memory: bool = False
-    no_disk: bool = False
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=20))
-
-    def hear(self, line: str) -> None:
-        """Take in one line of output."""
-        line = shown(line.strip(), 300)
-        if not line:
-            return
-        before = self.tail[-1] if self.tail else ""
-        self.tail.append(line)
-        if not self.version and (stated := _VERSION.search(f"{before} {line}")) is not None:  # it may be wrapped
-            self.version = stated[1]
-        if (match := _PROGRESS.search(line)) is not None:
-            self.percent = min(float(match[1]), 100.0)
-        self.succeeded |= _SUCCESS in line
-        self.already |= _ALREADY in line
-        self.no_memory |= any(sign in line for sign in _NO_MEMORY)
-        self.no_disk |= any(sign in line for sign in _NO_DISK)
-        if _FAULT.search(line) and _GENERAL_FAULT not in line:
-            self.fault = line
-
-    def last(self) -> str:
-        """The line that best says what went wrong."""
-        if self.fault:
-            return self.fault
-        words = [line for line in self.tail if not _PROGRESS.search(line)] or [*self.tail]
-        return words[-1] if words else "it said nothing"
+    def error(self) -> TransientError | CorrectionFailed:
+        """The reason as an error: TransientError where another try may help, else CorrectionFailed."""
+        return TransientError(self.reason) if self.kind in TRANSIENT else CorrectionFailed(self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +70,11 @@ class Ended:
     code: int  # exit code; negative: the signal that ended it
     seconds: float
     timed_out: bool  # ended by us because the time was up
-    heard: Heard
+    heard: Heard = field(default_factory=Heard)
     killed_for_memory: bool = False  # the kernel says that it ended processes of this group for memory
+    silent: float = 0.0  # seconds without output and processor time, after which it was ended by us
+    peak_memory: int = 0  # bytes; 0: not measured
+    peak_disk: int = 0  # bytes; 0: not measured
 
     @property
     def signal(self) -> int:
@@ -122,17 +84,26 @@ class Ended:
         return self.code - 128 if 128 < self.code < 160 else 0
 
 
-def of_process(ended: Ended, product: ProductName) -> Verdict:
+def of_process(ended: Ended, product: ProductName, *, dem_required: bool = False) -> Verdict:
     """Judge the process alone; SUCCESS means that its outputs are worth a look."""
     heard, ok, at = ended.heard, ended.code == 0, f"at {ended.heard.percent:.0f} %"
     killed = heard.no_memory or ended.killed_for_memory or ended.signal == _SIGKILL
+    no_dem = dem_required and (heard.flat or (not ok and heard.dem_fault))
     endings = (  # the first that holds
+        (
+            ended.silent > 0,
+            Kind.HUNG,
+            f"was stopped {at}: for {ended.silent:.0f} s it had said nothing and computed nothing.",
+        ),
         (ended.timed_out, Kind.HUNG, f"was stopped {at} after {ended.seconds:.0f} s, the time limit."),
         (ok and heard.already, Kind.ALREADY, "wrote nothing: the processor says 'already processed'."),
+        (no_dem and not heard.no_disk, Kind.NO_DEM, "found no elevation model, and one is required."),
         (ok and heard.succeeded, Kind.SUCCESS, ""),
         (heard.no_disk, Kind.DISK_FULL, f"ended {at}: the disk was full."),
         (killed, Kind.OUT_OF_MEMORY, f"was killed {at}: most likely memory ran out."),
         (ended.signal > 0, Kind.CRASHED, f"crashed {at} with signal {ended.signal}: {heard.last()}"),
+        (ended.code in NOT_RUN, Kind.NOT_STARTED, f"could not begin, the program cannot be run: {heard.last()}"),
+        (bool(heard.refusal), Kind.UNSUPPORTED, f"was refused: {heard.refusal}"),
         (ok, Kind.ERROR, f"ended with exit code 0 but without the success sentence: {heard.last()}"),
         (True, Kind.ERROR, f"ended {at} with exit code {ended.code}: {heard.last()}"),
     )
@@ -173,27 +144,21 @@ def of_files(sizes: Mapping[str, int], resolution: int, product: ProductName) ->
     return Verdict(Kind.SUCCESS), images
 
 
-def jp2_fault(file: BinaryIO) -> str:
-    """What is wrong with a JPEG 2000 file, as the end of a sentence; "" where it is whole.
+def of_images(
+    images: Mapping[str, Jp2], shapes: Mapping[int, tuple[int, int]], resolution: int, product: ProductName
+) -> Verdict:
+    """Judge what the headers of the images say.
 
-    Reads the box headers and the last two bytes of the code stream only (ISO/IEC 15444-1 annex I).
+    ``shapes`` is what the tile's metadata states, pixel size in metres -> rows, columns; where it states nothing for
+    ``resolution``, a whole tile is expected: 5490 pixels a side at 20 m, 1830 at 60 m.
     """
-    size = file.seek(0, 2)
-    file.seek(0)
-    if file.read(len(_SIGNATURE)) != _SIGNATURE:
-        return "is no JPEG 2000 file"
-    position = 0
-    while position + 8 <= size:
-        file.seek(position)
-        header = file.read(16)
-        length, kind = struct.unpack(">I4s", header[:8])
-        if length == 1:  # the true length follows
-            length = max(int.from_bytes(header[8:], "big"), 1)
-        end = position + length if length else size  # 0: to the end of the file
-        if end > size or end < position + 8:
-            return f"is cut short after {size} bytes"
-        if kind == b"jp2c":
-            file.seek(end - 2)
-            return "" if file.read(2) == _END_OF_CODESTREAM else "has a code stream without an end"
-        position = end
-    return "holds no code stream"
+    rows, columns = shapes.get(resolution, (_SIDE // resolution, _SIDE // resolution))
+    for name, image in images.items():
+        if image.fault:
+            return Verdict(Kind.UNREADABLE, f"{name} of {product} {image.fault}.")
+        if (image.rows, image.columns) != (rows, columns):
+            return Verdict(
+                Kind.WRONG_SIZE,
+                f"{name} of {product} has {image.rows} x {image.columns} pixels; expected {rows} x {columns}.",
+            )
+    return Verdict(Kind.SUCCESS)

@@ -4,23 +4,30 @@ Contract: returns the product's record. A product that is done already, or super
 product that cannot be corrected (no zip, damaged, processor without a usable result) becomes FAILED with the
 reason. Trouble that may pass raises, and the message is delivered again.
 
-Killed at any line and run again, the outcome is the same, because of the order: the ledger learns the L2A name
-before the first byte of it is uploaded, so that the next try knows what to remove; manifest.safe comes last, so
-that nobody reads half a folder; then CORRECTED; then the staged zip goes. Whoever calls deletes the message last.
+Killed at any line and run again, the outcome is the same, because of the order: the ledger learns the L2A name, and
+what the correction took, before the first byte of it is uploaded, so that the next try knows what to remove;
+manifest.safe comes last, so that nobody reads half a folder; then CORRECTED; then the staged zip goes. Whoever calls
+deletes the message last, and sees to it that no two work on one product at the same time; where that fails, the one
+whose name the ledger no longer has stops before manifest.safe and takes its files away.
+
+On the disk: the zip is never there, the L1C folder goes before the upload.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from shared.errors import StorageUnavailable
+from shared.errors import IceWatchError, StorageUnavailable
 from shared.messages import CorrectionMessage
-from shared.models import MANIFEST, BlobPath, ProductName, State, l2a_folder, staged_zip
+from shared.models import MANIFEST, BlobPath, Keep, ProductName, State, l2a_folder, staged_zip
+from shared.pipeline.correct_keep import kept
+from shared.pipeline.correct_upload import upload_folder
 from shared.pipeline.outcome import Attempt, attempt, entered
 from shared.pipeline.turn import BEGUN
 from shared.ports import Clock, Corrected, Corrector, Ledger, ObjectStore
@@ -28,7 +35,6 @@ from shared.records import Record
 from shared.safe import content_type
 
 _STEP = "correct"
-_PARALLEL = 4  # uploads at a time; more gain nothing on the two cores of the job
 
 
 class Unpack(Protocol):
@@ -49,12 +55,15 @@ def correct(
     scratch: Path,
     clock: Clock,
     on_progress: Callable[[float], None],
+    keep: Keep,
+    resolution: int,
     checkpoint: Callable[[], None] = lambda: None,
 ) -> Record:
     """Correct the product of ``message`` on local disk below ``scratch``, which the caller empties.
 
-    ``on_progress`` gets percent done of the processor. ``checkpoint`` is called between files and before
-    anything becomes visible; it may raise to stop the work.
+    ``on_progress`` gets percent done of the processor. ``keep`` says what is uploaded of what ``corrector`` makes at
+    ``resolution`` metres. ``checkpoint`` is called between files and before anything becomes visible; it may raise to
+    stop the work.
     """
     product = message.name()
     record = _entered(product, ledger, clock)
@@ -67,12 +76,17 @@ def correct(
         with store.reader(staged_zip(product)) as archive:
             l1c = unpack(archive, product, scratch / "l1c")
         result = corrector.correct(l1c, scratch / "run", on_progress=on_progress)
+        shutil.rmtree(l1c, ignore_errors=True)
         l2a = ProductName.parse(result.folder.name)
-        if _claim(record, l2a, result, ledger).state is State.SKIPPED:
+        if _claim(this, l2a, result).state is State.SKIPPED:
             this.log.info("correct: %s was superseded while it was in work", product)
             store.delete(staged_zip(product))
         else:
-            _upload(result.folder, l2a, record=record, store=store, ledger=ledger, checkpoint=checkpoint)
+            found = (path for path in result.folder.rglob("*") if path.is_file())
+            names = kept(
+                (path.relative_to(result.folder).as_posix() for path in found), keep, resolution, also=result.gipp
+            )
+            _publish(this, result.folder, l2a, names, store=store, checkpoint=checkpoint)
             _finish(this, product, store)
     return ledger.get(record.partition, record.name) or record
 
@@ -109,7 +123,7 @@ def _tidied(record: Record, product: ProductName, store: ObjectStore, ledger: Le
 def _corrected(old: Record, at: datetime, **facts: Any) -> Record:
     """``old`` as CORRECTED, unless classify has seen the folder first: its state and reason are the newer ones."""
     if old.state is not State.STAGED:
-        return replace(old, times={**old.times, _STEP: at}, **facts)
+        return replace(old.idle(), times={**old.times, _STEP: at}, **facts)
     return old.advanced(State.CORRECTED, step=_STEP, at=at, **facts)
 
 
@@ -119,71 +133,79 @@ def _remove_leftovers(record: Record, store: ObjectStore, ledger: Ledger) -> Non
         return
     # First the name: a slower worker on the same product stops when it finds it gone.
     ledger.update(record.partition, record.name, lambda old: replace(old, l2a=""))
-    for leftover in store.list(l2a_folder(ProductName.parse(record.l2a))):
-        store.delete(leftover.path)
+    _remove(l2a_folder(ProductName.parse(record.l2a)), store)
 
 
-def _claim(record: Record, l2a: ProductName, result: Corrected, ledger: Ledger) -> Record:
+def _claim(this: Attempt, l2a: ProductName, result: Corrected) -> Record:
     """Write down what is about to be uploaded, unless the product was superseded meanwhile.
 
     Two halves of a split granule that are finished in the same second get the same name. Each writes it down
     before it looks for the other, so that at least one of them sees both, and is done again under a new name.
     """
+    took = this.seconds()
 
     def claimed(old: Record) -> Record:
         if old.state is State.SKIPPED:
             return old
-        return replace(old, state=State.STAGED, reason="", l2a=str(l2a), processor=result.processor)
+        return replace(
+            old,
+            state=State.STAGED,
+            reason="",
+            l2a=str(l2a),
+            processor=result.processor,
+            dem=result.dem,
+            peak_memory=result.peak_memory,
+            peak_disk=result.peak_disk,
+            seconds={**old.seconds, _STEP: took},  # without the upload, should we die before its end
+        )
 
-    mine = ledger.update(record.partition, record.name, claimed)
-    same = (other.name for other in ledger.records(record.partition) if other.l2a == str(l2a))
-    if others := [name for name in same if name != record.name]:
-        ledger.update(record.partition, record.name, lambda old: replace(old, l2a=""))
-        raise StorageUnavailable(f"{l2a} is already the L2A of {others[0]}; {record.name} needs another name.")
+    mine = this.ledger.update(this.partition, this.name, claimed)
+    same = (other.name for other in this.ledger.records(this.partition) if other.l2a == str(l2a))
+    if others := [name for name in same if name != this.name]:
+        this.ledger.update(this.partition, this.name, lambda old: replace(old, l2a=""))
+        raise StorageUnavailable(f"{l2a} is already the L2A of {others[0]}; {this.name} needs another name.")
     return mine
 
 
-def _upload(
+def _publish(
+    this: Attempt,
     folder: Path,
     l2a: ProductName,
+    names: list[str],
     *,
-    record: Record,
     store: ObjectStore,
-    ledger: Ledger,
     checkpoint: Callable[[], None],
 ) -> None:
+    """Upload ``names`` of ``folder``, manifest.safe last and only if the product is still ours."""
     target = l2a_folder(l2a)
-    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    manifest = files.pop(MANIFEST)
-
-    def put(name: str) -> None:
-        store.upload(target / name, files[name], content_type=content_type(name))
-
-    with ThreadPoolExecutor(_PARALLEL, thread_name_prefix="upload") as pool:
-        try:
-            for _ in pool.map(put, files):
-                checkpoint()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    _check_uploaded(target, {name: path.stat().st_size for name, path in files.items()}, store)
-    checkpoint()
-    _check_still_ours(record, l2a, ledger)
-    store.upload(target / MANIFEST, manifest, content_type=content_type(MANIFEST))
+    try:
+        members = [name for name in names if name != MANIFEST]
+        upload_folder(folder, target, members, store=store, checkpoint=checkpoint)
+        checkpoint()
+        _check_still_ours(this, l2a)
+    except BaseException:
+        with suppress(IceWatchError):  # what made us stop is the news
+            _remove_if_lost(this, l2a, store)
+        raise
+    store.upload(target / MANIFEST, folder / MANIFEST, content_type=content_type(MANIFEST))
 
 
-def _check_uploaded(target: BlobPath, sizes: dict[str, int], store: ObjectStore) -> None:
-    found = {info.path.name.removeprefix(f"{target.name}/"): info.size for info in store.list(target)}
-    if found != sizes:
-        odd = sorted(name for name in found.keys() | sizes.keys() if found.get(name) != sizes.get(name))
-        raise StorageUnavailable(f"{target} is not as uploaded: {', '.join(odd[:3])} differ ({len(odd)} files).")
-
-
-def _check_still_ours(record: Record, l2a: ProductName, ledger: Ledger) -> None:
+def _check_still_ours(this: Attempt, l2a: ProductName) -> None:
     """Raise where another worker took the product over meanwhile."""
-    now = ledger.get(record.partition, record.name)
+    now = this.ledger.get(this.partition, this.name)
     if now is None or now.l2a != str(l2a):
-        raise StorageUnavailable(f"{record.name} was taken over by another worker; its {l2a} is left unfinished.")
+        raise StorageUnavailable(f"{this.name} was taken over by another worker; its {l2a} is taken away again.")
+
+
+def _remove_if_lost(this: Attempt, l2a: ProductName, store: ObjectStore) -> None:
+    """Remove what we uploaded of ``l2a`` unless a row of the ledger has the name, and so its next try removes it."""
+    if this.ledger.by_l2a(l2a.tile, str(l2a)) is None:
+        _remove(l2a_folder(l2a), store)
+
+
+def _remove(folder: BlobPath, store: ObjectStore) -> None:
+    for leftover in list(store.list(folder)):
+        store.delete(leftover.path)
 
 
 def _finish(this: Attempt, product: ProductName, store: ObjectStore) -> None:
@@ -191,5 +213,13 @@ def _finish(this: Attempt, product: ProductName, store: ObjectStore) -> None:
     record = this.ledger.update(
         this.partition, this.name, lambda old: _corrected(old, at, seconds={**old.seconds, _STEP: took})
     )
-    this.log.info("correct: %s by %s in %.1f s", record.l2a, record.processor, took)
+    this.log.info(
+        "correct: %s by %s in %.1f s; at most %.0f MiB of memory and %.0f MiB of disk; elevation model: %s",
+        record.l2a,
+        record.processor,
+        took,
+        record.peak_memory / 1024**2,
+        record.peak_disk / 1024**2,
+        record.dem or "not stated",
+    )
     store.delete(staged_zip(product))

@@ -87,6 +87,7 @@ class _Search:
     _names_before: frozenset[str] = frozenset()
     _unsupported: list[Unsupported] = field(default_factory=list)
     _over_quota: bool = False
+    _deleted: int = 0  # rows that were counted so far
 
     def run(self, rules: Rules) -> None:
         """Ask the catalogue, then the ledger, so that no row is older than the list."""
@@ -127,7 +128,7 @@ class _Search:
         names = {str(product.name) for product in self.listed} | {long.name for long in self._unsupported}
         count, closed = len(names), self.now >= self.month.end + LATE_ARRIVALS
         if self.since is not None and before is not None:
-            count, closed = before.found + len(names - self._names_before), before.closed
+            count, closed = before.found + len(names - self._names_before) - self._deleted, before.closed
         waiting = sum(record.state is State.OFFLINE for record in self.known.values())
         fresh = before or MonthRecord(self.month, self.now, count, closed)
         self.ledger.save_month(replace(fresh, searched=self.now, found=count, closed=closed, waiting=waiting, error=""))
@@ -225,6 +226,7 @@ class _Search:
             return replace(old, note=note, times=times)
 
         self._update(record, deleted)
+        self._deleted += 1
 
     def _refuse(self, long: Unsupported) -> None:
         """Enter a product that cannot be processed with the reason: an old format, or an entry that does not parse."""

@@ -40,7 +40,9 @@ def schedule(
     """
     current, older = _months(watched, now)
     known = {row.month: row for row in ledger.months()}
-    looked_at = sorted(known.keys() & set(older), key=lambda month: known[month].age(now), reverse=True)
+    looked_at = sorted(
+        (month for month in older if month in known), key=lambda month: known[month].age(now), reverse=True
+    )
     looks = (message for month in looked_at if (message := _look(month, known[month], now)))
     is_open = (month for month in _newest_first(older) if _open(known.get(month), now))
     backfill = (TileMonthMessage.of(month, backfill=True) for month in is_open)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from shared.errors import BadName, BadSetting, NotFound
-from shared.models import CONFIG, WATCHLIST, BlobPath, State, Tile
+from shared.models import CONFIG, WATCHLIST, BlobPath, Keep, State, Tile
 from shared.pipeline.refused import refuse, settle
 from shared.ports import Clock, Ledger, ObjectStore
 from shared.records import REFUSED
@@ -116,6 +116,7 @@ class TileSettings:
     correction: CORRECTIONS = "sen2cor"  # who makes its L2A
     ice_mask: BlobPath | None = None  # none: the whole tile is mapped
     model: str | None = None  # folder in the container models; none: the shipped classifier
+    keep: Keep | None = None  # how much of the corrected product is kept; none: what CORRECTION_KEEP says
 
 
 def settings_of(tile: Tile, watched: Watchlist, defaults: Defaults) -> TileSettings:
@@ -132,4 +133,5 @@ def settings_of(tile: Tile, watched: Watchlist, defaults: Defaults) -> TileSetti
         correction=area.correction,
         ice_mask=BlobPath.parse(area.ice_mask) if area.ice_mask else None,
         model=area.model,
+        keep=area.keep,
     )

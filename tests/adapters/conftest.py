@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from local.azurite import Azurite
 from shared.adapters.cdse import Cdse
+from shared.messages import CORRECTIONS
 from tests.adapters.cdse_provider import SETTINGS, Provider, Wire
+from tests.adapters.worker_world import World
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +31,20 @@ def cdse(provider: Provider) -> Iterator[Cdse]:
     found = Cdse(SETTINGS, transport=Wire(provider))
     yield found
     found.close()
+
+
+@pytest.fixture
+def world(azurite: str, tmp_path: Path) -> Iterator[World]:
+    made = World(azurite, tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def own(world: World) -> World:
+    """A world whose queue is the one that ``python -m container.run`` reads."""
+    world.queue.delete_queue()
+    world.queue.close()
+    world.queue = world.services.queue_client(CORRECTIONS)
+    world.queue.create_queue()
+    return world

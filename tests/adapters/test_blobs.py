@@ -16,14 +16,13 @@ from azure.storage.blob import BlobServiceClient
 
 from shared.adapters.account import Account
 from shared.adapters.blobs import AzureBlobs
-from shared.adapters.ranges import range_file
 from shared.errors import NotFound, ProviderUnavailable, StorageUnavailable
 from shared.models import BlobPath
 from shared.ports import ObjectStore
 from shared.settings import Storage
 from tests.fakes import FakeStore
 
-BLOCK = 4 * 1024 * 1024
+BLOCK = 8 * 1024 * 1024
 BIG = random.Random(1).randbytes(2 * BLOCK + 12345)
 
 
@@ -226,46 +225,3 @@ def test_storage_that_does_not_answer_is_unavailable() -> None:
         pytest.raises(StorageUnavailable, match="blob c/a"),
     ):
         AzureBlobs(service).info(BlobPath("c", "a"))
-
-
-class Fetches:
-    """Counts what a range file fetches."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.lengths: list[int] = []
-
-    def __call__(self, offset: int, length: int) -> bytes:
-        assert offset >= 0
-        assert 0 < length <= len(self.data) - offset
-        self.lengths.append(length)
-        return self.data[offset : offset + length]
-
-
-def test_the_directory_of_a_zip_costs_one_fetch() -> None:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for i in range(100):
-            archive.writestr(f"S2.SAFE/GRANULE/band{i}.jp2", BIG[: 50_000 + i])
-    fetches = Fetches(packed.getvalue())
-    with zipfile.ZipFile(range_file(fetches, len(packed.getvalue()))) as archive:
-        assert len(archive.namelist()) == 100
-    assert len(fetches.lengths) == 1
-
-
-def test_reading_straight_on_fetches_more_and_more_but_never_too_much() -> None:
-    fetches = Fetches(bytes(40 * 1024 * 1024))
-    file = range_file(fetches, len(fetches.data))
-    while file.read(50_000):
-        pass
-    assert len(fetches.lengths) < 16
-    assert max(fetches.lengths) <= 4 * 1024 * 1024
-    assert sum(fetches.lengths) == len(fetches.data)
-
-
-def test_reading_anywhere_gives_what_a_plain_file_gives() -> None:
-    data, chance = BIG[:500_000], random.Random(7)
-    file, plain = range_file(Fetches(data), len(data)), io.BytesIO(data)
-    for _ in range(300):
-        position, length = chance.randrange(510_000), chance.choice([0, 1, 30, 5_000, 200_000])
-        assert (file.seek(position), file.read(length)) == (plain.seek(position), plain.read(length))

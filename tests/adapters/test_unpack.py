@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import re
 import stat
 import struct
 import zipfile
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.adapters.unpack import Limits, unpack
@@ -17,6 +19,7 @@ from shared.errors import BadProduct, LongProductName, PermanentError, Transient
 from shared.models import ProductName
 from tests.conftest import SHARED, needs_shared
 from tests.standins.l1c import PRODUCT, l1c_members, l1c_zip
+from tests.standins.l2a_process import TILE_XML
 
 REAL = sorted((SHARED / "data" / "safe").glob("S2[A-Z]_MSIL1C_*.zip"))
 
@@ -163,9 +166,58 @@ def test_a_directory_too_large_for_memory_is_refused_unread(tmp_path: Path) -> N
 
 
 def test_a_disk_without_room_is_no_fault_of_the_product(tmp_path: Path) -> None:
-    with pytest.raises(TransientError, match="1000 are free"):
-        unpack(io.BytesIO(l1c_zip()), PRODUCT, tmp_path, free=lambda _: 1000)
+    with pytest.raises(TransientError, match=r"needs about \d+ MiB of disk to be corrected; 10 are free"):
+        unpack(io.BytesIO(l1c_zip()), PRODUCT, tmp_path, free=lambda _: 10 * 1024**2)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_product_that_may_not_fill_so_much_disk_waits_for_a_larger_one(tmp_path: Path) -> None:
+    with pytest.raises(TransientError, match=r"it may fill 100 \(CORRECTION_SCRATCH_GIB\)"):
+        unpack(io.BytesIO(l1c_zip()), PRODUCT, tmp_path, limits=Limits(scratch_bytes=100 * 1024**2))
+    assert list(tmp_path.iterdir()) == []
+
+
+def needed(body: bytes, into: Path) -> int:
+    """MiB of disk that a product says it needs."""
+    with pytest.raises(TransientError) as caught:
+        unpack(io.BytesIO(body), PRODUCT, into, free=lambda _: 0)
+    found = re.search(r"needs about (\d+) MiB", str(caught.value))
+    assert found is not None
+    return int(found[1])
+
+
+def test_the_room_is_that_of_input_work_files_and_output_of_a_tile_of_this_size(tmp_path: Path) -> None:
+    whole = needed(l1c_zip(), tmp_path)
+    assert 2_500 < whole < 4_000, "nothing is known of the size: a whole tile"
+    assert needed(l1c_zip(also={f"{PRODUCT.safe}/more": bytes(50 * 1024**2)}), tmp_path) == whole + 50
+    small = l1c_members()
+    small[next(name for name in small if name.endswith("MTD_TL.xml"))] = TILE_XML.encode()
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as archive:
+        for name, data in small.items():
+            archive.writestr(f"{PRODUCT.safe}/{name}", data)
+    assert needed(body.getvalue(), tmp_path) < 100, "16 x 16 pixels"
+
+
+def test_members_are_read_in_the_order_in_which_they_lie_there(tmp_path: Path) -> None:
+    """A zip in a store is read once from its beginning to its end, whatever the order of its directory."""
+
+    class Seen(io.BytesIO):
+        reads: ClassVar[list[int]] = []
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            self.reads.append(self.tell())
+            return super().read(size)
+
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w") as archive:
+        for name, data in l1c_members().items():
+            archive.writestr(f"{PRODUCT.safe}/{name}", data)
+        archive.filelist.reverse()
+    file = Seen(body.getvalue())
+    unpack(file, PRODUCT, tmp_path)
+    first = next(place for place, at in enumerate(file.reads) if at == 0)
+    assert file.reads[first:] == sorted(file.reads[first:])
 
 
 def test_stopping_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -181,6 +233,7 @@ def test_stopping_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@settings(deadline=None)  # a disk may be busy
 @given(where=st.integers(min_value=0, max_value=10_000_000), value=st.integers(min_value=0, max_value=255))
 def test_no_changed_byte_lets_anything_out_or_an_unforeseen_error_in(
     tmp_path_factory: pytest.TempPathFactory, where: int, value: int

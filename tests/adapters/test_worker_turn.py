@@ -8,14 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from container import run
+from container import turn
 from container.run import DONE
 from shared.messages import CorrectionMessage
 from shared.models import ProductName, State, staged_zip
 from shared.records import Record
-from tests.adapters.test_container_run import World, a_product, world
-
-__all__ = ["world"]  # the fixture
+from tests.adapters.worker_world import World, a_product
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
@@ -32,7 +30,7 @@ def staged(world: World, *, discovered: datetime, send: bool = True) -> ProductN
 
 @pytest.fixture(autouse=True)
 def _nothing_else_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "_WAIT", 1)
+    monkeypatch.setattr(turn, "PAUSE", 1)
     for record in list(world.services.ledger.in_state(State.STAGED)):
         world.services.ledger.update(record.partition, record.name, lambda old: replace(old, state=State.SKIPPED))
 
@@ -60,7 +58,7 @@ def test_backfill_that_waited_often_enough_goes_although_a_new_one_seems_to_wait
     """A new one whose message was lost must not hold backfill up for ever."""
     staged(world, discovered=a_product().sensing, send=False)
     old = staged(world, discovered=NOW, send=False)
-    world.send(CorrectionMessage(product=str(old), waits=run._MOST_WAITS).encode())
+    world.send(CorrectionMessage(product=str(old), waits=turn.MOST_WAITS).encode())
     assert world.run() == DONE
     assert state(world, old) is State.FAILED
 

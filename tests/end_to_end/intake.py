@@ -18,8 +18,8 @@ from local.host import Host, Pace
 from local.serve import BLOB_ENDINGS
 from shared.adapters.cdse import Cdse
 from shared.adapters.cdse_sessions import SealedSession
+from shared.adapters.leases import LOCKS
 from shared.adapters.provider_answers import Patience
-from shared.adapters.slots import LOCKS
 from shared.messages import CORRECTIONS, QUEUES, TILE_MONTHS, CorrectionMessage, TileMonthMessage, poison_of
 from shared.models import CONFIG, L1C, BlobPath, ProductName, State, staged_zip
 from shared.records import REFUSED, Record

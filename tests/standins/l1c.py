@@ -48,9 +48,11 @@ def l1c_folder(below: Path, product: ProductName = PRODUCT) -> Path:
     return folder
 
 
-def standin(below: Path, behave: str) -> Path:
-    """A program ``L2A_Process`` below ``below`` that behaves as told."""
+def standin(below: Path, behave: str, *, release: str = "02.12.03") -> Path:
+    """A program ``L2A_Process`` below ``below`` that behaves as told, and says that it is ``release`` of Sen2Cor."""
     program = below / "L2A_Process"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{_STANDIN}" --behave {behave} "$@"\n')
-    program.chmod(0o755)
+    text = f'#!/bin/sh\nexec "{sys.executable}" "{_STANDIN}" --behave {behave} --release {release} "$@"\n'
+    if not program.exists() or program.read_text() != text:  # one that runs cannot be written to
+        program.write_text(text)
+        program.chmod(0o755)
     return program

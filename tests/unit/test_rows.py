@@ -25,11 +25,16 @@ RECORDS = st.builds(
     name=TEXTS,
     state=st.sampled_from(State),
     **dict.fromkeys(
-        ("reason", "id", "checksum", "baseline", "l2a", "processor", "results", "error", "successor", "note"), TEXTS
+        ("reason", "id", "checksum", "baseline", "l2a", "processor", "dem", "results", "error", "successor", "note"),
+        TEXTS,
     ),
     message=st.text(st.characters(exclude_categories=["Cs"]), max_size=40).map(lambda text: text * 1000),
     bytes=st.integers(0, 2**62),
     orbit=st.integers(0, 143),
+    peak_memory=st.integers(0, 2**62),
+    peak_disk=st.integers(0, 2**62),
+    progress=st.none() | REALS,
+    progress_at=st.none() | TIMES,
     times=st.dictionaries(KEYS, TIMES, max_size=3),
     seconds=st.dictionaries(KEYS, REALS, max_size=3),
     attempts=st.dictionaries(KEYS, st.integers(0, 1000), max_size=3),

@@ -71,6 +71,12 @@ def test_values_are_read() -> None:
         ("MINIMUM_USABLE", "forty", "'forty'; expected a number"),
         ("CORRECTION_TIME_LIMIT", "0", "CORRECTION_TIME_LIMIT"),
         ("CORRECTION_MAX_TRIES", "0", "CORRECTION_MAX_TRIES"),
+        ("CORRECTION_DEM", "maybe", "CORRECTION_DEM is 'maybe'; expected one of required, preferred, none"),
+        ("CORRECTION_SILENCE", "-1", "CORRECTION_SILENCE is -1"),
+        ("SEN2COR_THREADS", "9", "SEN2COR_THREADS is '9'; expected one of AUTO, 1"),
+        ("SEN2COR_AEROSOL", "URBAN", "SEN2COR_AEROSOL is 'URBAN'; expected one of RURAL, MARITIME, AUTO"),
+        ("SEN2COR_SEASON", "SPRING", "SEN2COR_SEASON is 'SPRING'; expected one of SUMMER, WINTER, AUTO"),
+        ("SEN2COR_OZONE", "300", "SEN2COR_OZONE is '300'; expected one of 0, 250"),
         ("COPERNICUS_DOWNLOAD_URL", "http://download.example.org", "expected an https address"),
         ("COPERNICUS_IDENTITY_URL", "ftp://x", "COPERNICUS_IDENTITY_URL"),
         ("COPERNICUS_CATALOGUE_URL", "http://localhost.evil.example", "COPERNICUS_CATALOGUE_URL"),
@@ -80,6 +86,16 @@ def test_a_value_that_cannot_be_used_is_refused_with_its_name(name: str, value: 
     with pytest.raises(BadSetting) as caught:
         Settings.from_env(LOCAL | {name: value})
     assert says in str(caught.value)
+
+
+def test_the_processing_parameters_can_be_set_in_any_case_of_letters() -> None:
+    usual = Settings.from_env(LOCAL).correction
+    assert (usual.dem, usual.threads, usual.aerosol, usual.season, usual.ozone) == ("preferred", "AUTO", "RURAL", "", 0)
+    words = {"CORRECTION_DEM": "Required", "SEN2COR_THREADS": "2", "SEN2COR_AEROSOL": "maritime"}
+    words |= {"SEN2COR_SEASON": "Winter", "SEN2COR_OZONE": "330", "SEN2COR_DEM": "/data/dem", "CORRECTION_SILENCE": "0"}
+    own = Settings.from_env(LOCAL | words).correction
+    assert (own.dem, own.threads, own.aerosol, own.season, own.ozone) == ("required", "2", "MARITIME", "WINTER", 330)
+    assert (own.dem_folder, own.silence) == ("/data/dem", 0)
 
 
 def test_no_secret_is_shown() -> None:
@@ -111,3 +127,12 @@ def test_the_download_limits_follow_the_settings() -> None:
 def test_download_limits_that_cannot_be_are_refused(settings: dict[str, str], says: str) -> None:
     with pytest.raises(BadSetting, match=says):
         Settings.from_env(LOCAL | settings)
+
+
+def test_what_is_kept_and_the_disk_for_one_product_can_be_set() -> None:
+    usual = Settings.from_env(LOCAL).correction
+    assert (usual.keep, usual.scratch_bytes) == ("20m", 8 * 1024**3)
+    told = Settings.from_env(LOCAL | {"CORRECTION_KEEP": "all", "CORRECTION_SCRATCH_GIB": "0.5"}).correction
+    assert (told.keep, told.scratch_bytes) == ("all", 512 * 1024**2)
+    with pytest.raises(BadSetting, match="CORRECTION_KEEP is '10m'"):
+        Settings.from_env(LOCAL | {"CORRECTION_KEEP": "10m"})

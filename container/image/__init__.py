@@ -1,0 +1,1 @@
+"""What runs while the image is built, with the base image's bare Python: nothing but the standard library."""
