@@ -12,19 +12,20 @@ from shared.models import ProductName, State, TileMonth
 
 _OLD = timedelta(days=62)  # schedule asks for the current and the previous month; what was older then is backfill
 REFUSED = "refused"  # ledger partition of what has no tile: unreadable messages and names
+DRONE = "drone"  # ledger partition of orthomosaics
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One row of the ledger: everything known about one product (or one refused thing)."""
 
-    partition: str  # tile name, or REFUSED
-    name: str  # product name without .SAFE, or the name of what was refused
+    partition: str  # tile name, DRONE or REFUSED
+    name: str  # product name without .SAFE, name of an orthomosaic, or the name of what was refused
     state: State
-    reason: str = ""  # a sentence; empty for the happy states
-    id: str = ""  # the provider's identifier
+    reason: str = ""  # a sentence; for the happy states empty, but where a map is all but empty
+    id: str = ""  # the provider's identifier; of an orthomosaic, where it lies in the inbox
     bytes: int = 0  # size of the L1C zip
-    checksum: str = ""  # "MD5:<hex>"
+    checksum: str = ""  # "MD5:<hex>"; of an orthomosaic "ETag:<etag>"
     baseline: str = ""
     orbit: int = 0
     l2a: str = ""  # name of the L2A product made from it, without .SAFE
@@ -38,6 +39,7 @@ class Record:
     seconds: Mapping[str, float] = field(default_factory=dict)  # duration per step
     attempts: Mapping[str, int] = field(default_factory=dict)  # tries per step
     usable_percent: float | None = None  # of the whole tile
+    classified_percent: float | None = None  # of the whole tile
     class_percent: Mapping[str, float] = field(default_factory=dict)  # class short name -> % of classified
     class_km2: Mapping[str, float] = field(default_factory=dict)  # class short name -> km2
     albedo_mean: float | None = None  # broadband, 0-1

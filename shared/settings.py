@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from shared.cloud import CloudRule
 from shared.errors import BadSetting
 from shared.models import shown
 
@@ -79,6 +80,7 @@ class Defaults:
     """What holds for a tile that the watchlist says nothing else about."""
 
     cloud_probability: int = 20  # percent; a pixel at or above is cloud
+    cloud_rule: CloudRule = CloudRule.EITHER  # which of a product's two cloud masks count
     minimum_usable: float = 40.0  # percent of the whole tile; below, the acquisition is rejected
     resolution: int | None = None  # metres, 20 or 60; none: 20, or 60 where a product has only that
 
@@ -129,6 +131,7 @@ class Settings:
             ),
             defaults=Defaults(
                 cloud_probability=int(_number(env, "CLOUD_PROBABILITY", 20, 0, 100)),
+                cloud_rule=_cloud_rule(env),
                 minimum_usable=_number(env, "MINIMUM_USABLE", 40, 0, 100),
                 resolution=_choice(env, "RESOLUTION", (20, 60)),
             ),
@@ -188,3 +191,11 @@ def _choice(env: Mapping[str, str], name: str, choices: tuple[int, ...]) -> int 
     if text not in {"", *(str(choice) for choice in choices)}:
         raise BadSetting(f"{name} is '{shown(text)}'; expected one of {', '.join(map(str, choices))}.")
     return int(text) if text else None
+
+
+def _cloud_rule(env: Mapping[str, str]) -> CloudRule:
+    text = env.get("CLOUD_RULE") or Defaults().cloud_rule
+    try:
+        return CloudRule(text)
+    except ValueError as cause:
+        raise BadSetting(f"CLOUD_RULE is '{shown(text)}'; expected one of {', '.join(CloudRule)}.") from cause

@@ -3,6 +3,7 @@
     drop/<anything>/<L1C product>[.SAFE].zip        -> l1c/...   and queue corrections
     drop/<anything>/<L2A product>[.SAFE].zip        -> l2a/...   unpacked, manifest.safe last
     drop/<anything>/<L2A product>.SAFE/<file>       -> l2a/...   once its manifest.safe is there
+    drop/<anything>/<name>.tif                      -> an orthomosaic, see `shared.pipeline.drone_drop`
     anything else                                   -> stays, with a refused row in the ledger that says why
 
 Contract: what is moved is deleted from the inbox after it is in place, so that every try may be repeated; an event
@@ -51,7 +52,9 @@ def parse_dropped(path: BlobPath) -> Dropped:
                 raise BadProduct(f"{product} was dropped as a folder of files; drop an L1C product as its zip.")
             return Dropped(path, product, "/".join([*folders[depth + 1 :], leaf]))
     if not leaf.endswith(".zip"):
-        raise BadName(f"'{path}' is no product; drop the zip of an L1C or L2A product, or an L2A .SAFE folder.")
+        raise BadName(
+            f"'{path}' is no product; drop the zip of an L1C or L2A product, an L2A .SAFE folder, or an orthomosaic."
+        )
     return Dropped(path, ProductName.parse(leaf), "")
 
 

@@ -47,6 +47,7 @@ FULL = Record(
     seconds={"stage": 12.0, "classify": 94.25},
     attempts={"stage": 2},
     usable_percent=12.5,
+    classified_percent=11.5,
     class_percent={"LA": 56.0, "CI": 38.3},
     class_km2={"LA": 6000.0},
     albedo_mean=0.0,
