@@ -29,8 +29,9 @@ check: setup ## Lint, format, types, import contracts, Dockerfile
 
 bench: setup ## Measure; numbers hold for this machine only
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.classify
 
-model: setup ## Train the shipped classifier again
+model: setup ## Train the shipped classifiers again: same content, same digests
 	$(BIN)/python -m models.train
 
 setup: $(VENV)/ready $(AZURITE) ## Virtual environment, pinned packages, Azurite

@@ -1,8 +1,8 @@
-"""``make bench``: how long the app takes to index, and what the steps of a small scene cost.
+"""``python -m benchmarks``: how long the app takes to index, and what the steps of a small scene cost.
 
-Seconds are medians of several runs on this machine; between machines compare the ratios. Staging a product of full
-size takes minutes and has its own: ``python -m benchmarks.staging``; so have unpacking and uploading one in the
-container step: ``python -m benchmarks.container``.
+Seconds are medians of several runs on this machine; between machines compare the ratios. What takes minutes has its
+own: ``python -m benchmarks.classify`` (a full scene; part of ``make bench``), ``python -m benchmarks.staging``, and
+``python -m benchmarks.container`` (unpacking and uploading a full product).
 """
 
 from __future__ import annotations

@@ -53,9 +53,10 @@ def _classify(product: ProductName, *, again: bool) -> None:
         load_classifier=partial(outside.load_classifier, tile.model),
         tools=outside.surface_tools,
         options=lambda: Options(
-            ice_mask=outside.ice_mask(tile.ice_mask) if tile.ice_mask else None,
+            ice_mask=outside.ice_mask(tile.ice_mask, product.tile) if tile.ice_mask else None,
             resolution=tile.resolution,
             cloud_probability=tile.cloud_probability,
+            cloud_rule=tile.cloud_rule,
             minimum_usable=tile.minimum_usable,
             threads=os.cpu_count() or 1,
         ),

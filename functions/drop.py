@@ -1,4 +1,4 @@
-"""drop: blob created drop/... -> the step the product is ready for."""
+"""drop: blob created drop/... -> the step the product is ready for; an orthomosaic is classified at once."""
 
 import azure.functions as func
 
@@ -18,8 +18,19 @@ bp = func.Blueprint()
 def drop(blob: BlobName, corrections: func.Out[list[str]], classifications: func.Out[list[str]]) -> None:
     """Bring a product that somebody put into the inbox on its way."""
     from shared.pipeline import drop as step
+    from shared.pipeline.drone_drop import drop_orthomosaic, is_orthomosaic
 
     outside = services()
+    if is_orthomosaic(blob.path):
+        drop_orthomosaic(
+            blob.path,
+            store=outside.store,
+            ledger=outside.ledger,
+            load_classifier=outside.load_drone_classifier,
+            tools=lambda: outside.drone_tools,
+            clock=outside.clock,
+        )
+        return
     following = step.drop(blob.path, store=outside.store, ledger=outside.ledger, clock=outside.clock)
     corrections.set([message.encode() for message in following if isinstance(message, CorrectionMessage)])
     classifications.set([message.encode() for message in following if not isinstance(message, CorrectionMessage)])

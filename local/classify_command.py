@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from local.classify_orthomosaic import classify_orthomosaic, is_orthomosaic
+from shared.cloud import CloudRule
 from shared.errors import BadModel, BadName, BadProduct, BadSetting, IceWatchError
 from shared.pipeline.surface import Options, Tools, map_surface
 from shared.pipeline.surface_results import Rejected, Summary
@@ -21,7 +24,10 @@ DONE, BAD_INPUT, NO_RESULT = 0, 2, 3
 
 
 def classify(  # noqa: PLR0917  # Typer reads the parameters
-    safe: Annotated[Path, typer.Argument(metavar="SAFE", help="The .SAFE folder of an L2A product.")],
+    safe: Annotated[
+        Path,
+        typer.Argument(metavar="SAFE", help="The .SAFE folder of an L2A product, or a drone's orthomosaic (.tif)."),
+    ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")],
     resolution: Annotated[int, typer.Option(help="Pixel size in metres: 20 or 60.")] = 20,
     ice_mask: Annotated[
@@ -29,12 +35,15 @@ def classify(  # noqa: PLR0917  # Typer reads the parameters
         typer.Option(metavar="FILE", help="Where the ice is: GeoTIFF, GeoJSON, GeoPackage, Shapefile; any projection."),
     ] = None,
     cloud_probability: Annotated[int, typer.Option(help="Percent; a pixel at or above is cloud.")] = 20,
+    cloud_rule: Annotated[
+        CloudRule, typer.Option(help="Which cloud masks count: cloud probability, scene classification, both, either.")
+    ] = CloudRule.EITHER,
     min_usable: Annotated[float, typer.Option(help="Percent of the tile; below, the product is rejected.")] = 40,
     model: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A model folder instead of the shipped one.")
     ] = None,
 ) -> None:
-    """Classify one L2A folder into maps, summary, STAC Item and quicklook."""
+    """Classify one L2A folder, or a drone's orthomosaic, into maps, summary, STAC Item and quicklook."""
     raise typer.Exit(
         run(
             safe,
@@ -42,6 +51,7 @@ def classify(  # noqa: PLR0917  # Typer reads the parameters
             resolution=resolution,
             ice_mask=ice_mask,
             cloud_probability=cloud_probability,
+            cloud_rule=cloud_rule,
             min_usable=min_usable,
             model=model,
         )
@@ -55,10 +65,13 @@ def run(
     resolution: int = 20,
     ice_mask: Path | None = None,
     cloud_probability: int = 20,
+    cloud_rule: CloudRule = CloudRule.EITHER,
     min_usable: float = 40,
     model: Path | None = None,
 ) -> int:
     """Do it; returns the exit code: 0 done, 2 bad usage or input, 3 rejected or failed. Faults go to stderr."""
+    if is_orthomosaic(safe):
+        return _run_orthomosaic(safe, out, model)
     from shared.adapters.folders import FolderMembers, ResultFolder
     from shared.adapters.icemask import IceMaskFile
     from shared.adapters.models import SHIPPED, load_classifier
@@ -72,6 +85,7 @@ def run(
         options = Options(
             resolution=resolution,
             cloud_probability=cloud_probability,
+            cloud_rule=cloud_rule,
             minimum_usable=min_usable,
             ice_mask=IceMaskFile.read(ice_mask) if ice_mask else None,
             threads=os.cpu_count() or 1,
@@ -101,6 +115,22 @@ def run(
     return DONE
 
 
+def _run_orthomosaic(path: Path, out: Path, model: Path | None) -> int:
+    try:
+        with _bar() as bar:
+            task = bar.add_task(path.name, total=None)
+            outcome = classify_orthomosaic(
+                path, out, model=model, progress=lambda done, total: bar.update(task, completed=done, total=total)
+            )
+    except (BadSetting, BadModel, BadName) as fault:
+        return _fault(fault, BAD_INPUT)
+    except IceWatchError as fault:
+        return _fault(fault, NO_RESULT)
+    _print_classes(outcome.document, title=outcome.name)
+    _print_quality(outcome.document, f"usable {outcome.usable_percent:.1f} % of the rectangle", out)
+    return DONE
+
+
 def _fault(fault: IceWatchError, code: int) -> int:
     print(fault, file=sys.stderr)
     return code
@@ -119,22 +149,33 @@ def _bar() -> Progress:
 
 
 def _print(summary: Summary, out: Path) -> None:
-    table = Table("class", "km²", "% of classified", "albedo", title=f"{summary.product}")
+    _print_classes(summary.document, title=str(summary.product))
+    if cells := summary.document["algae"]["cells_per_ml"]["mean"]:
+        Console().print(f"algae on clean ice, light and heavy algae: {cells:.0f} cells/mL")
+    if summary.note:
+        Console().print(summary.note)
+    usable = f"usable {summary.usable_percent:.1f} % of the tile; corrected by {summary.processor}"
+    _print_quality(summary.document, usable, out)
+
+
+def _print_classes(document: Mapping[str, Any], *, title: str) -> None:
+    table = Table("class", "km²", "% of classified", "albedo", title=title)
     for column in table.columns[1:]:
         column.justify = "right"
-    for short, facts in summary.document["classes"].items():
+    for short, facts in document["classes"].items():
         mean = facts["albedo"]["mean"]
         table.add_row(
             f"{facts['label']} ({short})",
-            f"{facts['km2']:.2f}",
+            f"{facts['km2']:.2f}" if facts["km2"] >= 1 else f"{facts['km2']:.3g}",
             f"{facts['percent']:.1f}",
             "" if mean is None else f"{mean:.2f}",
         )
+    Console().print(table)
+
+
+def _print_quality(document: Mapping[str, Any], usable: str, out: Path) -> None:
     console = Console()
-    console.print(table)
-    quality = [f"{label} {share['percent']:.1f} %" for label, share in summary.document["quality"].items()]
-    console.print(f"usable {summary.usable_percent:.1f} % of the tile; corrected by {summary.processor}")
+    console.print(usable)
+    quality = [f"{label} {share['percent']:.1f} %" for label, share in document["quality"].items()]
     console.print(", ".join(part for part in quality if not part.endswith(" 0.0 %")))
-    if cells := summary.document["algae"]["cells_per_ml"]["mean"]:
-        console.print(f"algae on clean ice, light and heavy algae: {cells:.0f} cells/mL")
     console.print(f"results in {out}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from shared.errors import BadName, BadProduct, NotFound
 from shared.models import DROP, MANIFEST, BlobPath, Level, ProductName
+from shared.pipeline.drone_drop import name_of
 from shared.ports import ObjectStore
 from shared.safe import content_type
 
@@ -17,11 +18,15 @@ _CHUNK = 4 * 1024 * 1024
 def put(path: Path, store: ObjectStore) -> BlobPath:
     """Upload the product at ``path`` into ``drop/`` and return where it is.
 
-    Zips go as they are, L2A folders file by file with manifest.safe last, L1C folders as a zip made on the way.
-    Raises NotFound, BadName or BadProduct with one sentence.
+    Zips and orthomosaics (GeoTIFF) go as they are, L2A folders file by file with manifest.safe last, L1C folders as a
+    zip made on the way. Raises NotFound, BadName or BadProduct with one sentence.
     """
     if not path.exists():
         raise NotFound(f"There is no {path}.")
+    if path.is_file() and path.suffix.lower() in {".tif", ".tiff"}:
+        target = BlobPath(DROP, f"{name_of(path.name)}{path.suffix}")
+        store.upload(target, path, content_type="image/tiff")
+        return target
     product = ProductName.parse(path.resolve().name)
     if path.is_file():
         if not zipfile.is_zipfile(path):

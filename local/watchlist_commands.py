@@ -46,7 +46,15 @@ def _row(area: Area) -> list[str]:
     more = f" and {len(area.tiles) - _MOST_TILES} more" if len(area.tiles) > _MOST_TILES else ""
     own = area.model_dump(
         exclude_none=True,
-        include={"scene_cloud_limit", "cloud_probability", "minimum_usable", "ice_mask", "resolution", "model"},
+        include={
+            "scene_cloud_limit",
+            "cloud_probability",
+            "cloud_rule",
+            "minimum_usable",
+            "ice_mask",
+            "resolution",
+            "model",
+        },
     )
     return [
         area.name,

@@ -1,97 +1,86 @@
 """Training spectra drawn from class statistics: seeded, correlated, and disturbed as satellites disturb them.
 
-Why disturbed: field spectra know no slope, no haze and no mixed pixel. Each drawn spectrum is brightened or darkened
-as a whole (slope and shadow), and shifted as a whole and band by band (what atmospheric correction leaves).
+Why disturbed: field spectra know no slope, no haze and no mixed pixel. docs/model.md shows what each part does.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from shared.safe import ICE_BANDS
-from shared.science.classes import SurfaceClass
+from models.statistics import ClassStatistics, Floats, covariances
 
-STATISTICS = Path(__file__).with_name("class_statistics.csv")
-_SHORT_WAVE = slice(7, 9)  # B11, B12 among ICE_BANDS
-
-
-@dataclass(frozen=True, slots=True)
-class ClassStatistics:
-    """Reflectance of one class in the nine bands."""
-
-    surface: SurfaceClass
-    mean: npt.NDArray[np.float64]  # (bands,)
-    sd: npt.NDArray[np.float64]
-    low: npt.NDArray[np.float64]  # smallest seen
-    high: npt.NDArray[np.float64]  # largest seen
+_DARKEST = 0.001  # reflectance; atmospheric correction writes no less
 
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
     """How far spectra are taken away from the field's."""
 
-    brightness: float = 0.06  # relative, whole spectrum, sd
-    offset: float = 0.012  # reflectance, whole spectrum, sd
-    noise: float = 0.004  # reflectance, band by band, sd
-    beyond: float = 0.5  # standard deviations of the class allowed beyond the smallest and largest seen
+    brightness: float = 0.04  # relative, whole spectrum, sd: slope and shadow; it takes snow beyond 1
+    haze: float = 0.005  # reflectance in the first band, sd: what atmospheric correction leaves or takes too much
+    noise: float = 0.002  # reflectance, band by band, sd
+    mixed: float = 0.1  # share of the spectra that hold some of another class
+    mixture: float = 0.3  # of another class in a mixed spectrum, at most
 
 
-def read_statistics(path: Path = STATISTICS) -> list[ClassStatistics]:
-    """The classes of a table with the columns class, band, mean, sd, min, max; in the order of their codes."""
-    lines: Iterable[str] = (line for line in path.read_text().splitlines() if not line.startswith("#"))
-    rows = {(row["class"], row["band"]): row for row in csv.DictReader(lines)}
-
-    def column(surface: SurfaceClass, name: str) -> npt.NDArray[np.float64]:
-        return np.array([float(rows[surface.short, band][name]) for band in ICE_BANDS])
-
-    return [ClassStatistics(c, *(column(c, name) for name in ("mean", "sd", "min", "max"))) for c in SurfaceClass]
+def haze_shape(bands: int) -> Floats:
+    """How a residue of the atmosphere spreads over the bands (bands,): aerosol scatters blue most, 2 um hardly."""
+    return np.linspace(1.0, 0.2, bands)
 
 
-def correlation(surface: SurfaceClass) -> npt.NDArray[np.float64]:
-    """Correlation (bands, bands) within a class.
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How many spectra are drawn, and how."""
 
-    The visible and near-infrared bands move together, neighbours most: 0.75 to 0.99 in the field spectra. The
-    short-wave infrared does not follow (about -0.2), except on snow (about 0.9: grain size moves all).
-    """
-    count = len(ICE_BANDS)
-    apart = np.abs(np.subtract.outer(np.arange(count), np.arange(count)))
-    matrix = 0.75 + 0.25 * np.exp(-apart / 4)
-    across = 0.9 if surface is SurfaceClass.SNOW else -0.2
-    matrix[_SHORT_WAVE, : _SHORT_WAVE.start] = matrix[: _SHORT_WAVE.start, _SHORT_WAVE] = across
-    values, vectors = np.linalg.eigh(matrix)
-    positive = (vectors * np.maximum(values, 1e-6)) @ vectors.T  # the nearest matrix that is a correlation at all
-    scale = np.sqrt(np.diag(positive))
-    return np.asarray(positive / np.outer(scale, scale))
+    per_class: int = 1200  # of the class with the most
+    balance: float = 0.5  # 0: as many of each class; 1: in proportion to the spectra behind each
+    shrinkage: float = 5.0  # see models.statistics.covariances
+    beyond: float = 2.0  # standard deviations allowed beyond the smallest and largest seen
+    disturbance: Disturbance = Disturbance()
 
 
-def draw(
-    statistics: ClassStatistics, count: int, disturbance: Disturbance, random: np.random.Generator
-) -> npt.NDArray[np.float32]:
-    """``count`` spectra (count, bands) of one class, within what was seen and a little beyond, then disturbed."""
-    covariance = correlation(statistics.surface) * np.outer(statistics.sd, statistics.sd)
-    low = statistics.low - disturbance.beyond * statistics.sd
-    high = statistics.high + disturbance.beyond * statistics.sd
-    kept = np.empty((0, len(ICE_BANDS)))
+def draw(one: ClassStatistics, covariance: Floats, count: int, *, beyond: float, random: np.random.Generator) -> Floats:
+    """``count`` spectra (count, bands) of one class: log-normal, within what was seen and a little beyond."""
+    margin = beyond * one.log_sd
+    low, high = np.log(one.low) - margin, np.log(one.high) + margin
+    kept = np.empty((0, len(low)))
     while len(kept) < count:
-        spectra = random.multivariate_normal(statistics.mean, covariance, size=2 * count, method="cholesky")
-        kept = np.concatenate([kept, spectra[((spectra >= low) & (spectra <= high)).all(axis=1)]])
-    spectra = kept[:count]
-    spectra = spectra * random.normal(1, disturbance.brightness, (count, 1))
-    spectra = spectra + random.normal(0, disturbance.offset, (count, 1))
-    spectra = spectra + random.normal(0, disturbance.noise, spectra.shape)
-    return np.maximum(spectra, 0.001).astype(np.float32)
+        logs = random.multivariate_normal(one.log_mean, covariance, size=2 * count + 20, method="cholesky")
+        kept = np.concatenate([kept, logs[((logs >= low) & (logs <= high)).all(axis=1)]])
+    return np.asarray(np.exp(kept[:count]))
 
 
 def sample(
-    classes: list[ClassStatistics], per_class: int, disturbance: Disturbance, random: np.random.Generator
+    classes: Sequence[ClassStatistics], sampling: Sampling, random: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    """Spectra (samples, bands) and class codes (samples,), ``per_class`` of each."""
-    spectra = np.concatenate([draw(one, per_class, disturbance, random) for one in classes])
-    codes = np.repeat([one.surface.value for one in classes], per_class).astype(np.uint8)
-    return spectra, codes
+    """Spectra (samples, bands) and class codes (samples,) of all classes."""
+    counts = _counts(classes, sampling)
+    matrices = covariances(classes, sampling.shrinkage)
+    drawn = [
+        draw(one, matrix, count, beyond=sampling.beyond, random=random)
+        for one, matrix, count in zip(classes, matrices, counts, strict=True)
+    ]
+    codes = np.repeat([one.surface.value for one in classes], counts).astype(np.uint8)
+    return disturb(np.concatenate(drawn), sampling.disturbance, random), codes
+
+
+def _counts(classes: Sequence[ClassStatistics], sampling: Sampling) -> list[int]:
+    most = max(one.count for one in classes)
+    return [max(1, round(sampling.per_class * (one.count / most) ** sampling.balance)) for one in classes]
+
+
+def disturb(spectra: Floats, how: Disturbance, random: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Spectra (samples, bands) as a satellite might see them; a mixed pixel keeps the name of its larger part."""
+    count, bands = spectra.shape
+    other = random.integers(0, count, count)
+    share = np.where(random.random(count) < how.mixed, random.uniform(0, how.mixture, count), 0.0)[:, None]
+    seen = (1 - share) * spectra + share * spectra[other]
+    seen = seen * np.exp(random.normal(0, how.brightness, (count, 1)))
+    seen = seen + random.normal(0, how.haze, (count, 1)) * haze_shape(bands)
+    seen = seen + random.normal(0, how.noise, seen.shape)
+    # Processors differ in the last bits of a factorised covariance; rounded, the forest is the same on all of them.
+    return np.asarray(np.maximum(seen, _DARKEST).round(6), np.float32)

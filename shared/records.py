@@ -13,6 +13,7 @@ from shared.models import ProductName, State, TileMonth
 _OLD = timedelta(days=62)  # schedule asks for the current and the previous month; what was older then is backfill
 _CLOCKS_DIFFER = timedelta(hours=1)  # instances agree within seconds; an hour is a clock that jumped
 REFUSED = "refused"  # ledger partition of what has no tile: unreadable messages and names
+DRONE = "drone"  # ledger partition of orthomosaics
 
 
 def age(at: datetime | None, now: datetime) -> timedelta:
@@ -24,13 +25,13 @@ def age(at: datetime | None, now: datetime) -> timedelta:
 class Record:
     """One row of the ledger: everything known about one product (or one refused thing)."""
 
-    partition: str  # tile name, or REFUSED
-    name: str  # product name without .SAFE, or the name of what was refused
+    partition: str  # tile name, DRONE or REFUSED
+    name: str  # product name without .SAFE, name of an orthomosaic, or the name of what was refused
     state: State
-    reason: str = ""  # a sentence; empty for the happy states
-    id: str = ""  # the provider's identifier
+    reason: str = ""  # a sentence; for the happy states empty, but where a map is all but empty
+    id: str = ""  # the provider's identifier; of an orthomosaic, where it lies in the inbox
     bytes: int = 0  # size of the L1C zip
-    checksum: str = ""  # "MD5:<hex>"
+    checksum: str = ""  # "MD5:<hex>"; of an orthomosaic "ETag:<etag>"
     baseline: str = ""
     orbit: int = 0
     l2a: str = ""  # name of the L2A product made from it, without .SAFE
@@ -49,6 +50,7 @@ class Record:
     seconds: Mapping[str, float] = field(default_factory=dict)  # duration per step
     attempts: Mapping[str, int] = field(default_factory=dict)  # tries per step
     usable_percent: float | None = None  # of the whole tile
+    classified_percent: float | None = None  # of the whole tile
     class_percent: Mapping[str, float] = field(default_factory=dict)  # class short name -> % of classified
     class_km2: Mapping[str, float] = field(default_factory=dict)  # class short name -> km2
     albedo_mean: float | None = None  # broadband, 0-1
@@ -75,12 +77,14 @@ class Record:
         except BadName:
             return False
         found = self.times.get("discover")
-        return bool(self.id) and found is not None and found - sensing > _OLD  # without id: dropped, somebody waits
+        is_asked_for = not self.id or bool({"retry", "drop"} & self.times.keys())  # somebody waits for it
+        return not is_asked_for and found is not None and found - sensing > _OLD
 
     def advanced(self, state: State, *, step: str, at: datetime, **changes: Any) -> Record:
         """A copy in ``state``, with the step's time set and reason, error and progress cleared unless given."""
         changes = {"reason": "", "error": "", "progress": None, "progress_at": None} | changes
-        return replace(self, state=state, times={**self.times, step: at}, **changes)
+        times = {name: time for name, time in self.times.items() if name != "waits"}  # it waits no more
+        return replace(self, state=state, times={**times, step: at}, **changes)
 
     def tried(self, step: str, error: str) -> Record:
         """A copy with one more attempt counted for ``step`` and its transient error noted."""
@@ -106,6 +110,7 @@ class MonthRecord:
     unfinished: int = 0  # rows of products on their way, when checked
     failed: int = 0  # rows of products that failed, when checked
     error: str = ""  # why the last search failed, a sentence; empty after one that did not
+    tried: datetime | None = None  # when it failed
 
     def age(self, now: datetime) -> timedelta:
         """How old the last search is, as `age` says."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from shared.cloud import CloudRule
 from shared.errors import BadSetting
 from shared.models import Keep, shown
 
@@ -93,6 +94,7 @@ class Defaults:
     """What holds for a tile that the watchlist says nothing else about."""
 
     cloud_probability: int = 20  # percent; a pixel at or above is cloud
+    cloud_rule: CloudRule = CloudRule.EITHER  # which of a product's two cloud masks count
     minimum_usable: float = 40.0  # percent of the whole tile; below, the acquisition is rejected
     resolution: int | None = None  # metres, 20 or 60; none: 20, or 60 where a product has only that
 
@@ -152,6 +154,7 @@ class Settings:
             ),
             defaults=Defaults(
                 cloud_probability=int(_number(env, "CLOUD_PROBABILITY", 20, 0, 100)),
+                cloud_rule=_cloud_rule(env),
                 minimum_usable=_number(env, "MINIMUM_USABLE", 40, 0, 100),
                 resolution=_choice(env, "RESOLUTION", (20, 60)),
             ),
@@ -231,3 +234,11 @@ def _dem(env: Mapping[str, str]) -> Dem:
         if text.lower() == choice:
             return choice  # type: ignore[no-any-return]
     raise BadSetting(f"CORRECTION_DEM is '{shown(text)}'; expected one of {', '.join(get_args(Dem))}.")
+
+
+def _cloud_rule(env: Mapping[str, str]) -> CloudRule:
+    text = env.get("CLOUD_RULE") or Defaults().cloud_rule
+    try:
+        return CloudRule(text)
+    except ValueError as cause:
+        raise BadSetting(f"CLOUD_RULE is '{shown(text)}'; expected one of {', '.join(CloudRule)}.") from cause

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from shared.cloud import CloudRule
 from shared.errors import BadName, BadSetting
 from shared.models import CONFIG, MODELS, BlobPath, Keep, Tile, shown
 from shared.refusals import first_fault
@@ -87,6 +88,7 @@ class Area(BaseModel):
     correction: CORRECTIONS = "sen2cor"  # official: take the provider's own L2A where it is offered
     scene_cloud_limit: float = Field(default=100, ge=0, le=100)  # percent by the catalogue; above: not fetched
     cloud_probability: int | None = Field(default=None, ge=0, le=100)  # percent per pixel; at or above: cloud
+    cloud_rule: CloudRule | None = None  # which of the product's cloud masks count
     minimum_usable: float | None = Field(default=None, ge=0, le=100)  # percent of the whole tile
     ice_mask: str | None = None  # blob: config/... or models/...; none: the whole tile is mapped
     resolution: Literal[20, 60] | None = None  # metres

@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from shared.errors import BadSetting
-from shared.models import MODELS, BlobPath, shown
+from shared.models import MODELS, BlobPath, Tile, shown
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from shared.adapters.account import Account
     from shared.adapters.leases import ProductLocks
+    from shared.pipeline.drone_ports import DroneTools
     from shared.pipeline.stage_fetch import Intake
     from shared.pipeline.surface import Tools
     from shared.pipeline.surface_ports import IceMask
@@ -122,6 +123,21 @@ class Services:
 
         return Tools(GdalRasters(), quicklook)
 
+    @cached_property
+    def drone_tools(self) -> DroneTools:
+        """What orthomosaics are classified with."""
+        from shared.adapters.orthomosaics import GdalOrthomosaics
+        from shared.pipeline.drone_ports import DroneTools
+
+        surface = self.surface_tools
+        return DroneTools(GdalOrthomosaics(), surface.rasters, surface.quicklook)
+
+    def load_drone_classifier(self) -> Classifier:
+        """The shipped classifier for orthomosaics; BadModel where it cannot be used."""
+        from shared.adapters.models import SHIPPED_DRONE, load_classifier
+
+        return load_classifier(SHIPPED_DRONE)
+
     def load_classifier(self, name: str | None = None) -> Classifier:
         """The classifier in ``models/<name>/`` of the store, or the shipped one; read once.
 
@@ -136,11 +152,14 @@ class Services:
         card, model = self.store.read(folder / CARD), self.store.read(folder / MODEL)
         return parse_classifier(card, model, source=str(folder))
 
-    def ice_mask(self, path: BlobPath) -> IceMask:
-        """The ice mask in the blob ``path``; NotFound where there is none. Its content is checked when it is used."""
-        from shared.adapters.icemask import IceMaskFile
+    def ice_mask(self, path: BlobPath, tile: Tile) -> IceMask:
+        """The ice mask in the blob ``path`` for ``tile``; NotFound where there is none. Its content is read when used.
 
-        return IceMaskFile(path.name.rpartition("/")[2], self.store.read(path))
+        Once brought onto the tile's grid it is kept in the store, see `shared.adapters.kept_masks`.
+        """
+        from shared.adapters.kept_masks import KeptMask
+
+        return KeptMask.of(path, tile, self.store)
 
     def queue_client(self, queue: str) -> QueueClient:
         """The SDK's client of one queue, for the container step, which receives by itself. The caller closes it."""

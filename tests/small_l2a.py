@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from models.training import read_statistics
+from models.statistics import read_statistics
 from shared.errors import NotFound
 from shared.models import ProductName
 from shared.safe import BANDS, ICE_BANDS
@@ -44,8 +44,8 @@ class Scene:
         bands: dict[str, npt.NDArray[np.float64]] = {}
         brightness = random.normal(0, noise, truth.shape)
         for position, band in enumerate(ICE_BANDS):
-            mean = np.array([ROCK[band], *(one.mean[position] for one in read_statistics())])
-            sd = np.array([0.01, *(one.sd[position] for one in read_statistics())])
+            mean = np.array([ROCK[band], *(one.mean[position] for one in read_statistics(ICE_BANDS))])
+            sd = np.array([0.01, *(one.sd[position] for one in read_statistics(ICE_BANDS))])
             bands[band] = np.maximum(mean[truth] + sd[truth] * brightness, 0.001)
         return cls(bands, np.full(truth.shape, 11, np.uint8), np.zeros(truth.shape, np.uint8), truth)
 

@@ -40,25 +40,25 @@ class FolderMembers:
 class ResultFolder:
     """A local folder that holds the results of one product; files appear whole, the manifest last."""
 
-    def __init__(self, folder: Path, product: ProductName) -> None:
-        """Raise BadSetting where ``folder`` cannot be one or holds the results of something else."""
+    def __init__(self, folder: Path, owner: object) -> None:
+        """``owner`` is what is mapped; BadSetting where ``folder`` cannot be one or holds the results of another."""
         self._folder, self._new = folder, list[str]()
         if folder.exists() and not folder.is_dir():
             raise BadSetting(f"{shown(folder)} is a file; expected a folder for the results.")
-        self._old = self._files_of(product)
+        self._old = self._files_of(str(owner))
 
-    def _files_of(self, product: ProductName) -> tuple[str, ...]:
-        """Names that an older manifest of the same product lists."""
+    def _files_of(self, owner: str) -> tuple[str, ...]:
+        """Names that an older manifest of the same owner lists."""
         manifest = self._folder / RESULT_MANIFEST
         if not manifest.exists():
             return ()
         try:
             content = json.loads(manifest.read_bytes())
-            owner, names = str(content["product"]), [str(file["name"]) for file in content["files"]]
+            found, names = str(content["product"]), [str(file["name"]) for file in content["files"]]
         except (OSError, ValueError, TypeError, KeyError) as cause:
             raise BadSetting(f"{shown(manifest)} is not one of ours; choose another folder.") from cause
-        if owner != str(product):
-            raise BadSetting(f"{shown(self._folder)} holds the results of {shown(owner)}; choose another folder.")
+        if found != owner:
+            raise BadSetting(f"{shown(self._folder)} holds the results of {shown(found)}; choose another folder.")
         return tuple(name for name in names if Path(name).name == name)
 
     def emit(self, name: str, data: bytes, content_type: str) -> None:  # noqa: ARG002  # a disk keeps no types

@@ -51,21 +51,21 @@ class IceMaskFile:
         from rasterio.enums import Resampling
         from rasterio.errors import RasterioError
         from rasterio.io import MemoryFile
-        from rasterio.warp import reproject
+        from rasterio.vrt import WarpedVRT
 
+        onto = {
+            "crs": f"EPSG:{grid.epsg}",
+            "transform": rasterio.Affine(*grid.transform),
+            "height": grid.rows,
+            "width": grid.columns,
+            "resampling": Resampling.nearest,
+            "tolerance": 0.001,  # pixels that a place may be off; 0 is refused
+        }
         with self._refusing(RasterioError), MemoryFile(self.data) as memory, memory.open(driver="GTiff") as source:
             self._insist(source.crs is not None, "has no coordinate system")
-            ice = np.zeros(grid.shape, np.uint8)
-            reproject(
-                source=((source.dataset_mask() > 0) & (source.read(1) != 0)).astype(np.uint8),
-                src_transform=source.transform,
-                src_crs=source.crs,
-                destination=ice,
-                dst_transform=rasterio.Affine(*grid.transform),
-                dst_crs=f"EPSG:{grid.epsg}",
-                resampling=Resampling.nearest,
-            )
-        return ice.astype(bool)
+            # Only the blocks near the grid are read: a mask of a whole ice sheet would not fit the memory.
+            with WarpedVRT(source, **onto) as warped:
+                return np.asarray((warped.dataset_mask() > 0) & (warped.read(1) != 0))
 
     def _from_vector(self, grid: Grid) -> npt.NDArray[np.bool_]:
         import rasterio

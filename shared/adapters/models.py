@@ -1,18 +1,18 @@
-"""Classifiers as folders: ``model.skops`` and ``card.json``, read without pickle.
+"""Classifiers as folders: ``forest.npz``, plain arrays read without pickle, and ``card.json``.
 
-skops builds only types that it trusts or that stand in a list. The list here has one entry, the storage of a tree's
-nodes: scikit-learn follows node numbers without looking whether they exist, so every node is checked here before
-anything is predicted. A file with any other type in it is refused, never executed.
+Both may come from outside. Nothing in them is ever executed: the arrays are numbers of known type and bounded size,
+and the trees are walked only after every node was checked (`shared.science.trees`).
 """
 
 from __future__ import annotations
 
-import hashlib
+import zipfile
+from dataclasses import fields
+from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import BadModel
@@ -20,23 +20,28 @@ from shared.models import shown
 from shared.refusals import first_fault
 from shared.safe import ICE_BANDS
 from shared.science.classes import SurfaceClass
+from shared.science.drone import DRONE_BANDS
 from shared.science.forest import Classifier
+from shared.science.trees import Trees
 
-MODEL, CARD = "model.skops", "card.json"
-SHIPPED = Path(__file__).resolve().parents[2] / "models" / "ice_surface"
-_TRUSTED = ["sklearn.tree._tree.Tree"]
-_LEAF = -1  # scikit-learn's number for "no child"
-_MAX_BYTES = 64 * 1024 * 1024
+MODEL, CARD = "forest.npz", "card.json"
+_MODELS = Path(__file__).resolve().parents[2] / "models"
+SHIPPED = _MODELS / "ice_surface"
+SHIPPED_DRONE = _MODELS / "ice_surface_drone"
+_ARRAYS = tuple(part.name for part in fields(Trees))
+_MAX_BYTES = 64 * 1024 * 1024  # of the file, and of its arrays together
 
 
 def _class(short: str) -> str:
     return SurfaceClass.of(short).short
 
 
-def _band(name: str) -> str:
-    if name not in ICE_BANDS:
-        raise ValueError(f"'{name}' is none of {', '.join(ICE_BANDS)}.")
-    return name
+def _one_camera(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError(f"{', '.join(names)} names something twice.")
+    if not set(names) <= set(ICE_BANDS) and not set(names) <= set(DRONE_BANDS):
+        raise ValueError(f"expected bands out of {', '.join(ICE_BANDS)}, or out of {', '.join(DRONE_BANDS)}.")
+    return names
 
 
 def _once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -52,22 +57,10 @@ class Card(BaseModel):
 
     name: str = Field(min_length=1, max_length=100)
     version: str = Field(min_length=1, max_length=40)
-    bands: Annotated[tuple[Annotated[str, AfterValidator(_band)], ...], AfterValidator(_once)] = Field(min_length=1)
+    bands: Annotated[tuple[str, ...], AfterValidator(_one_camera)] = Field(min_length=1, max_length=20)
     classes: Annotated[tuple[Annotated[str, AfterValidator(_class)], ...], AfterValidator(_once)] = Field(min_length=2)
     features: Literal["surface reflectance"]
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")  # of model.skops
-
-
-class SklearnForest:
-    """A random forest evaluated by scikit-learn, one thread per call."""
-
-    def __init__(self, forest: Any) -> None:
-        forest.n_jobs = 1  # windows run on several threads already, and one thread adds votes in a fixed order
-        self._forest = forest
-
-    def shares(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Shares (pixels, classes) for reflectances (pixels, bands)."""
-        return np.asarray(self._forest.predict_proba(features), np.float64)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")  # of the forest's content: Trees.digest
 
 
 def load_classifier(folder: Path = SHIPPED) -> Classifier:
@@ -88,59 +81,45 @@ def parse_classifier(card: bytes, model: bytes, *, source: str) -> Classifier:
     except ValidationError as cause:
         fault = first_fault(cause, "the whole file")
         raise BadModel(f"{CARD} of model {shown(source)} is refused at {fault}.") from cause
-    digest = hashlib.sha256(model).hexdigest()
+    trees = parse_trees(model, source=source)
+    if trees.bands > len(facts.bands):
+        raise BadModel(f"Model {shown(source)} takes {trees.bands} bands, its card names {len(facts.bands)}.")
+    if trees.classes != len(facts.classes):
+        raise BadModel(
+            f"Model {shown(source)} tells {trees.classes} classes apart, its card names {len(facts.classes)}: "
+            f"{', '.join(facts.classes)}."
+        )
+    digest = trees.digest(facts.bands, facts.classes)
     if digest != facts.sha256:
         raise BadModel(
-            f"{MODEL} of model {shown(source)} is not the file its card describes: "
+            f"{MODEL} of model {shown(source)} is not the forest its card describes: "
             f"SHA-256 {digest[:12]}…, the card says {facts.sha256[:12]}…."
         )
-    forest = _forest(model, source)
-    if forest.n_features_in_ != len(facts.bands):
-        raise BadModel(f"Model {shown(source)} takes {forest.n_features_in_} bands, its card names {len(facts.bands)}.")
     classes = tuple(SurfaceClass.of(short) for short in facts.classes)
-    if [int(code) for code in forest.classes_] != [surface.value for surface in classes]:
-        raise BadModel(f"Model {shown(source)} has other classes than its card names: {', '.join(facts.classes)}.")
-    return Classifier(facts.name, facts.version, digest, facts.bands, classes, SklearnForest(forest))
+    return Classifier(facts.name, facts.version, digest, facts.bands, classes, trees)
 
 
-def _forest(model: bytes, source: str) -> Any:
-    from sklearn.ensemble import RandomForestClassifier
-    from skops import io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
+def parse_trees(model: bytes, *, source: str) -> Trees:
+    """The forest in the bytes of a ``forest.npz``; BadModel, naming ``source``, where it is none that can be walked."""
     if len(model) > _MAX_BYTES:
         raise BadModel(f"{MODEL} of model {shown(source)} has {len(model)} bytes; at most {_MAX_BYTES} are accepted.")
     try:
-        forest = io.loads(model, trusted=_TRUSTED)
-    except UntrustedTypesFoundException as cause:
-        raise BadModel(f"{MODEL} of model {shown(source)} holds types that are not trusted.") from cause
-    except (
-        Exception
-    ) as cause:  # a file from outside is unpacked by two libraries; whatever they raise, it is unreadable
+        return Trees(**_arrays(model))
+    except ValueError as cause:
+        raise BadModel(f"{MODEL} of model {shown(source)} is refused: {shown(cause)}") from cause
+    except Exception as cause:  # a damaged zip raises many things; whatever it is, the file is unreadable
         raise BadModel(f"{MODEL} of model {shown(source)} is unreadable: {shown(cause)}.") from cause
-    if not isinstance(forest, RandomForestClassifier) or not hasattr(forest, "estimators_"):
-        raise BadModel(f"{MODEL} of model {shown(source)} is a {type(forest).__name__}; expected a trained forest.")
-    if not _is_sound(forest):
-        raise BadModel(f"{MODEL} of model {shown(source)} holds trees whose nodes point outside the tree.")
-    return forest
 
 
-def _is_sound(forest: Any) -> bool:
-    """Whether each tree can be walked from its root to a leaf without leaving it, whatever the features are."""
-    try:
-        bands, classes = int(forest.n_features_in_), len(forest.classes_)
-        return bool(forest.estimators_) and all(_is_tree(one.tree_, bands, classes) for one in forest.estimators_)
-    except (AttributeError, TypeError, ValueError):
-        return False
-
-
-def _is_tree(tree: Any, bands: int, classes: int) -> bool:
-    number = np.arange(tree.node_count)
-    left, right, feature = tree.children_left, tree.children_right, tree.feature
-    inner = left != _LEAF
-    # A child's number is larger than its parent's, so a walk always ends.
-    children_fit = all(((number < child) & (child < tree.node_count))[inner].all() for child in (left, right))
-    features_fit = ((feature >= 0) & (feature < bands))[inner].all()
-    shape_fits = tree.n_features == bands and tree.value.shape == (tree.node_count, 1, classes)
-    leaves_fit = (right[~inner] == _LEAF).all()
-    return bool(tree.node_count > 0 and children_fit and features_fit and shape_fits and leaves_fit)
+def _arrays(model: bytes) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(BytesIO(model)) as archive:
+        sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+        if set(sizes) != {f"{name}.npy" for name in _ARRAYS} or len(archive.infolist()) != len(_ARRAYS):
+            raise ValueError(f"it should hold the arrays {', '.join(_ARRAYS)} and nothing else.")
+        if sum(sizes.values()) > _MAX_BYTES:
+            raise ValueError(f"its arrays have {sum(sizes.values())} bytes; at most {_MAX_BYTES} are accepted.")
+        arrays = {}
+        for name in _ARRAYS:
+            with archive.open(f"{name}.npy") as member:
+                arrays[name] = np.lib.format.read_array(member, allow_pickle=False)
+    return arrays

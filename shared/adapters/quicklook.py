@@ -1,4 +1,4 @@
-"""The quicklook: the class map as a picture with title, date, legend and scale bar, drawn by Pillow."""
+"""The quicklook: class map and true colour side by side with title, date, legend and scale bar, drawn by Pillow."""
 
 from __future__ import annotations
 
@@ -11,60 +11,72 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.science.classes import Colour, Quality, SurfaceClass
+from shared.science.picture import STRETCH, Picture
 
 if TYPE_CHECKING:
+    from PIL import Image
     from PIL.ImageDraw import ImageDraw
 
 _PANEL, _MARGIN, _LINE, _BOX = 340, 24, 28, 18  # pixels
 _CHARACTERS = 38  # of the panel's text that fit its width
 _SMALLEST = 640  # pixels: small tiles are enlarged to this side, so that the legend fits beside them
+_TRUE_COLOURS = 160
 _INK: Colour = (25, 30, 40)
 _FAINT: Colour = (110, 118, 130)
 _PAPER: Colour = (255, 255, 255)
 
 
-def quicklook(
-    classes: npt.NDArray[np.uint8],
-    quality: npt.NDArray[np.uint8],
-    *,
-    title: str,
-    lines: Sequence[str],
-    shares: Sequence[tuple[str, str]],
-    metres: float,
-) -> bytes:
-    """A PNG of class and quality codes (rows, columns) with ``metres`` a pixel.
+def quicklook(picture: Picture, *, title: str, lines: Sequence[str], shares: Sequence[tuple[str, str]]) -> bytes:
+    """A PNG of the class map, true colour beside it where there is any, and a panel with legend and scale bar.
 
     ``shares`` are label and text per class, in the order of the codes; of the reasons for no class the legend names
     those that occur.
     """
     from PIL import Image, ImageDraw
 
-    lines = [part for line in lines for part in wrap(line, _CHARACTERS)]
-    picture = Image.fromarray(_coloured(classes, quality))
-    zoom = max(1, -(-_SMALLEST // max(picture.size)))
-    picture = picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST)
-    reasons = [code for code in Quality if code and (quality == code).any()]
-    height = max(picture.height, _height_of_panel(lines, shares, reasons))
-    sheet = Image.new("RGB", (picture.width + _PANEL + 3 * _MARGIN, height + 2 * _MARGIN), _PAPER)
-    sheet.paste(picture, (_MARGIN, _MARGIN))
+    colour = [] if picture.colour is None else [f"right: true colour, {STRETCH}"]
+    lines = [part for line in [*lines, *colour] for part in wrap(line, _CHARACTERS)]
+    zoom = max(1, -(-_SMALLEST // max(picture.classes.shape)))
+    maps = [_enlarged(one, zoom) for one in (_coloured(picture), _few_colours(picture.colour)) if one is not None]
+    reasons = [code for code in Quality if code and (picture.quality == code).any()]
+    width, height = maps[0].size
+    left = len(maps) * (width + _MARGIN) + _MARGIN
+    bottom = max(height, _height_of_panel(lines, shares, reasons)) + 2 * _MARGIN
+    sheet = Image.new("RGB", (left + _PANEL + _MARGIN, bottom), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.rectangle((_MARGIN - 1, _MARGIN - 1, _MARGIN + picture.width, _MARGIN + picture.height), outline=_FAINT)
-    left = picture.width + 2 * _MARGIN
+    for x, one in zip(range(_MARGIN, left, width + _MARGIN), maps, strict=True):
+        sheet.paste(one, (x, _MARGIN))
+        draw.rectangle((x - 1, _MARGIN - 1, x + width, _MARGIN + height), outline=_FAINT)
     _panel(draw, left, title=title, lines=lines, shares=shares, reasons=reasons)
-    _scale_bar(draw, left, sheet.height - _MARGIN, metres / zoom)
+    _scale_bar(draw, left, bottom - _MARGIN, picture.metres / zoom)
     out = io.BytesIO()
-    sheet.quantize(64).save(out, "PNG", optimize=True)  # few colours: a tenth of the size
+    sheet.save(out, "PNG")  # without a palette of the whole, in which rare classes would lose their colour
     return out.getvalue()
 
 
-def _coloured(classes: npt.NDArray[np.uint8], quality: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def _enlarged(colours: npt.NDArray[np.uint8], zoom: int) -> Image.Image:
+    from PIL import Image
+
+    picture = Image.fromarray(colours)
+    return picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST)
+
+
+def _few_colours(colours: npt.NDArray[np.uint8] | None) -> npt.NDArray[np.uint8] | None:
+    """True colour in so few colours that the file stays small."""
+    from PIL import Image
+
+    return None if colours is None else np.asarray(Image.fromarray(colours).quantize(_TRUE_COLOURS).convert("RGB"))
+
+
+def _coloured(picture: Picture) -> npt.NDArray[np.uint8]:
     by_class = np.zeros((256, 3), np.uint8)
     by_quality = np.zeros((256, 3), np.uint8)
     for surface in SurfaceClass:
         by_class[surface] = surface.colour
     for code in Quality:
         by_quality[code] = code.colour
-    return np.where((classes > 0)[..., None], by_class[classes], by_quality[quality])
+    is_classified = (picture.classes > 0)[..., None]
+    return np.where(is_classified, by_class[picture.classes], by_quality[picture.quality])
 
 
 def _font(size: int) -> Any:

@@ -26,7 +26,7 @@ _MOST_TEXT = 16_000  # characters; a column holds 64 KiB of UTF-16, in which one
 _MOST_KEY = 500  # characters; a key holds 1 KiB of UTF-16
 _KEYS = ("PartitionKey", "RowKey")
 _TEXTS = ("reason", "id", "checksum", "baseline", "l2a", "processor", "dem", "results", "error", "successor", "note")
-_REALS = ("usable_percent", "albedo_mean", "albedo_sd", "progress")
+_REALS = ("usable_percent", "classified_percent", "albedo_mean", "albedo_sd", "progress")
 _PEAKS = ("peak_memory", "peak_disk")  # bytes of the correction
 _COUNTS = ("waiting", "missing", "unfinished", "failed")  # of a tile-month
 _NOT_IN_A_KEY = re.compile(r"[%/\\#?\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # Azure refuses these; % marks the replaced
@@ -123,7 +123,7 @@ def row_of_month(record: MonthRecord) -> dict[str, Any]:
     row: dict[str, Any] = {"PartitionKey": record.month.tile.name, "RowKey": record.month.key}
     row |= {"closed": record.closed}
     row |= {name: getattr(record, name) for name in ("found", *_COUNTS)}
-    instants = {"searched": record.searched, "checked": record.checked}
+    instants = {"searched": record.searched, "checked": record.checked, "tried": record.tried}
     row |= {name: at for name, at in instants.items() if at is not None}
     return row | ({"error": _bounded(record.error)} if record.error else {})
 
@@ -139,6 +139,7 @@ def month_of(row: Row) -> MonthRecord:
             closed=bool(row["closed"]),
             checked=_instant(row["checked"]) if "checked" in row else None,
             error=str(row.get("error", "")),
+            tried=_instant(row["tried"]) if "tried" in row else None,
             **{name: _whole(row.get(name, 0)) for name in _COUNTS},
         )
     except (KeyError, ValueError, TypeError, BadName) as cause:

@@ -1,8 +1,9 @@
 """classify: map the ice surface of one complete L2A folder, and write the results under their mirrored path.
 
 Contract: returns the product's record where this call changed it, None where there was nothing to do. A product
-that is incomplete or damaged, a model or ice mask that cannot be used become FAILED with the reason; too little
-usable surface becomes REJECTED with the number; busy storage raises and the queue tries again. An older
+that is incomplete or damaged or contradicts its own metadata, a model or ice mask that cannot be used become FAILED
+with the reason; too little usable surface becomes REJECTED with the number; a map that is all but empty is CLASSIFIED
+with a reason that says so; busy storage raises and the queue tries again. An older
 manifest.json is deleted before the first result is written and the new one is written last, so that nothing
 half-written looks complete; whatever an older run left beside the new results is removed.
 """
@@ -12,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from shared.errors import NotFound
-from shared.models import MANIFEST, RESULT_MANIFEST, BlobPath, Level, ProductName, State, l2a_folder, surface_folder
+from shared.models import MANIFEST, Level, ProductName, State, l2a_folder, surface_folder
 from shared.pipeline.outcome import Attempt, attempt, entered
+from shared.pipeline.result_folder import Results
 from shared.pipeline.surface import Options, Tools, map_surface
 from shared.pipeline.surface_results import Rejected, Summary
 from shared.ports import Clock, Ledger, ObjectStore
@@ -44,7 +46,7 @@ def classify(
     if record.state in _DONE and not again:
         return None
     with attempt(ledger, record, "classify", clock) as this:
-        results = _Results(store, surface_folder(product))
+        results = Results(store, surface_folder(product))
         outcome = map_surface(
             _BlobMembers(store, product),
             product,
@@ -77,6 +79,7 @@ def _noted(this: Attempt, outcome: Summary | Rejected, product: ProductName) -> 
             reason=outcome.reason,
             l2a=str(product),
             usable_percent=outcome.usable_percent,
+            classified_percent=None,
             results="",
             class_percent={},
             class_km2={},
@@ -86,10 +89,12 @@ def _noted(this: Attempt, outcome: Summary | Rejected, product: ProductName) -> 
         return
     this.done(
         State.CLASSIFIED,
+        reason=outcome.note,
         l2a=str(product),
         processor=outcome.processor,
         results=str(surface_folder(product)),
         usable_percent=outcome.usable_percent,
+        classified_percent=outcome.classified_percent,
         class_percent=outcome.class_percent,
         class_km2=outcome.class_km2,
         albedo_mean=outcome.albedo.mean if outcome.albedo else None,
@@ -111,29 +116,3 @@ class _BlobMembers:
 
     def read(self, name: str) -> bytes:
         return self._store.read(self._folder / name)
-
-
-class _Results:
-    """The result folder in the store."""
-
-    def __init__(self, store: ObjectStore, folder: BlobPath) -> None:
-        self._store, self._folder, self._written = store, folder, set[BlobPath]()
-
-    def emit(self, name: str, data: bytes, content_type: str) -> None:
-        """Write one result; the first takes an older manifest away, the manifest sweeps up what is left over."""
-        if not self._written:
-            self._store.delete(self._folder / RESULT_MANIFEST)
-        self._store.write(self._folder / name, data, content_type=content_type)
-        self._written.add(self._folder / name)
-        if name == RESULT_MANIFEST:
-            self._sweep()
-
-    def remove(self) -> None:
-        """Take away whatever an earlier run wrote, the manifest first."""
-        self._store.delete(self._folder / RESULT_MANIFEST)
-        self._sweep()
-
-    def _sweep(self) -> None:
-        for blob in list(self._store.list(self._folder)):
-            if blob.path not in self._written:
-                self._store.delete(blob.path)

@@ -16,10 +16,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from shared.errors import BadRecord, IceWatchError, ProviderUnavailable
+from shared.errors import BadRecord, IceWatchError
 from shared.messages import ProductMessage, TileMonthMessage
 from shared.models import Level, Product, ProductName, State, TileMonth, shown
-from shared.pipeline.discover_choice import Entry, Rules, decide, month_of, published
+from shared.pipeline.discover_choice import STARTED, Entry, Rules, decide, published
+from shared.pipeline.discover_rows import begins_anew, first_row, listed_again, rows_of
 from shared.pipeline.outcome import superseded
 from shared.pipeline.refused import month_row, settle
 from shared.ports import Catalogue, Clock, Deletion, Ledger, Retrieval, Unsupported
@@ -57,7 +58,7 @@ def discover(
         search.run(rules)
         to_stage = search.found(rules, again=again)
     except Exception as error:
-        _note(error, month, ledger)
+        _note(error, month, ledger, search.now)
         raise
     search.remember()
     settle(month_row(month), "Searched without trouble", ledger, clock)
@@ -65,12 +66,12 @@ def discover(
     return [ProductMessage.of(product, backfill=message.backfill) for product in to_stage]
 
 
-def _note(error: Exception, month: TileMonth, ledger: Ledger) -> None:
+def _note(error: Exception, month: TileMonth, ledger: Ledger, now: datetime) -> None:
     """Keep why a search failed: if the queue gives up, the reason is told from here."""
     why = str(error) if isinstance(error, IceWatchError) else f"Unforeseen {type(error).__name__}: {shown(error)}"
     with suppress(IceWatchError):  # the ledger may be what failed; the error itself passes
         known = ledger.month(month) or MonthRecord(month, searched=None, found=0, closed=False)
-        ledger.save_month(replace(known, error=why))
+        ledger.save_month(replace(known, error=why, tried=now))
 
 
 @dataclass(slots=True)
@@ -96,7 +97,7 @@ class _Search:
                 self.month, level=level, modified_since=self.since, unsupported=self._unsupported.append
             )
         deletions = self._deletions()
-        self.known = _rows_of(self.month, self.ledger)
+        self.known = rows_of(self.month, self.ledger)
         self._names_before = frozenset(self.known)
         listed_ids = {product.id for product in self.listed}
         for deletion in deletions:
@@ -106,7 +107,7 @@ class _Search:
     def _deletions(self) -> list[Deletion]:
         try:
             return list(self.catalogue.deleted(self.month))
-        except ProviderUnavailable as error:  # new products are no reason to wait for word about old ones
+        except IceWatchError as error:  # new products are no reason to wait for word about old ones
             _log.warning("discover: what the provider has deleted of %s is not known this time: %s", self.month, error)
             return []
 
@@ -131,7 +132,9 @@ class _Search:
             count, closed = before.found + len(names - self._names_before) - self._deleted, before.closed
         waiting = sum(record.state is State.OFFLINE for record in self.known.values())
         fresh = before or MonthRecord(self.month, self.now, count, closed)
-        self.ledger.save_month(replace(fresh, searched=self.now, found=count, closed=closed, waiting=waiting, error=""))
+        self.ledger.save_month(
+            replace(fresh, searched=self.now, found=count, closed=closed, waiting=waiting, error="", tried=None)
+        )
 
     def _update(self, record: Record, change: Callable[[Record], Record]) -> bool:
         """Replace ``record`` by ``change(record)``; False where nothing changes or another writer moved it on."""
@@ -149,7 +152,7 @@ class _Search:
         name = str(entry.product.name)
         record = self.known.get(name)
         if record is None:
-            record = _record(entry, self.now)
+            record = first_row(entry, self.now)
             if self.ledger.add(record):
                 self.known[name] = record
                 self._retrieve(entry)
@@ -163,14 +166,16 @@ class _Search:
         if entry.successor:
             self._replace(record, entry.successor)
             return False
-        if _begins_anew(record, entry):
+        if begins_anew(record, entry):
             return self._return(record, entry)
+        if record.state in STARTED and "deleted" in record.times and record.id != entry.product.id:
+            self._update(record, lambda old: listed_again(old, entry.product.id))
         self._retrieve(entry)
         return again and record.state is State.DISCOVERED and entry.state is State.DISCOVERED
 
     def _return(self, record: Record, entry: Entry) -> bool:
         """Put a product that waited, was skipped or had another identifier to where the catalogue has it now."""
-        fresh, waited = _record(entry, self.now), record.state is State.OFFLINE
+        fresh, waited = first_row(entry, self.now), record.state is State.OFFLINE
         returns = record.attempts.get("discover", 0) + 1
         if waited and entry.state is State.DISCOVERED and returns > MOST_RETURNS:
             reason = f"Listed as online {MOST_RETURNS} times, and never handed out; 'retry' asks for it again."
@@ -178,7 +183,9 @@ class _Search:
             return False
 
         def returned(old: Record) -> Record:
-            times = {kind: at for kind, at in {**old.times, **fresh.times}.items() if kind != "deleted"}
+            times = {
+                kind: at for kind, at in {**old.times, **fresh.times}.items() if kind not in {"deleted", "fetched"}
+            }
             attempts = {**old.attempts, "discover": returns} if waited else {}
             return replace(fresh, times=times, seconds=old.seconds, attempts=attempts)
 
@@ -256,37 +263,3 @@ _WORDS: Mapping[Retrieval, str] = {
     Retrieval.UNSUPPORTED: "In the provider's long-term archive, from which nothing can be ordered; "
     "looked at again every day since {:%Y-%m-%d}.",
 }
-
-
-def _rows_of(month: TileMonth, ledger: Ledger) -> dict[str, Record]:
-    """The ledger's rows of products sensed in ``month``, by name."""
-    return {record.name: record for record in ledger.records(month.tile.name) if month_of(record) == month}
-
-
-def _begins_anew(record: Record, entry: Entry) -> bool:
-    """True where the catalogue's entry is to replace what the ledger holds."""
-    match record.state:
-        case State.OFFLINE:
-            return entry.state is not State.OFFLINE
-        case State.SKIPPED:  # for its clouds, a successor or a deletion that are no more
-            return entry.state is not State.SKIPPED
-        case State.FAILED:  # published again instead of a broken one, or dropped by hand without success
-            return record.id != entry.product.id and entry.state is not State.SKIPPED
-        case State.DISCOVERED:  # published again, after a deletion
-            return bool(record.id) and record.id != entry.product.id and entry.state is not State.SKIPPED
-        case _:
-            return False
-
-
-def _record(entry: Entry, now: datetime) -> Record:
-    product = entry.product
-    record = Record.of(
-        product.name,
-        entry.state,
-        reason=entry.reason,
-        id=product.id,
-        bytes=product.size,
-        checksum=";".join(f"{c.algorithm}:{c.value}" for c in product.checksums),
-        times={"published": product.published, "discover": now},
-    )
-    return superseded(record, entry.successor) if entry.successor else record

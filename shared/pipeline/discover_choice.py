@@ -112,13 +112,18 @@ def _counting(known: Known, rules: Rules) -> Iterable[ProductName]:
             continue
         own_l2a = name.level is Level.L2A and not record.id  # somebody dropped it: no word about the provider's
         out_of_use = name.level is Level.L2A and not rules.official and record.state in _NOT_IN_WORK
-        if not (_was_deleted(record) or own_l2a or out_of_use):
+        if not (_was_deleted(record) or _is_unreadable(record) or own_l2a or out_of_use):
             yield name
 
 
 def _was_deleted(record: Record) -> bool:
     """True where the provider deleted the product before it was fetched."""
     return record.state is State.SKIPPED and "deleted" in record.times
+
+
+def _is_unreadable(record: Record) -> bool:
+    """True for an entry of the catalogue that did not parse: it keeps no other version from being processed."""
+    return record.state is State.SKIPPED and bool(record.id) and "published" not in record.times
 
 
 def _wanted(names: Iterable[ProductName], known: Known) -> Sequence[ProductName]:

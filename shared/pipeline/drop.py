@@ -3,6 +3,7 @@
     drop/<anything>/<L1C product>[.SAFE].zip        -> l1c/...   and queue corrections
     drop/<anything>/<L2A product>[.SAFE].zip        -> l2a/...   unpacked, manifest.safe last
     drop/<anything>/<L2A product>.SAFE/<file>       -> l2a/...   once its manifest.safe is there
+    drop/<anything>/<name>.tif                      -> an orthomosaic, see `shared.pipeline.drone_drop`
     anything else                                   -> stays, with a refused row in the ledger that says why
 
 Contract: what is moved is deleted from the inbox after it is in place, so that every try may be repeated; an event
@@ -51,7 +52,9 @@ def parse_dropped(path: BlobPath) -> Dropped:
                 raise BadProduct(f"{product} was dropped as a folder of files; drop an L1C product as its zip.")
             return Dropped(path, product, "/".join([*folders[depth + 1 :], leaf]))
     if not leaf.endswith(".zip"):
-        raise BadName(f"'{path}' is no product; drop the zip of an L1C or L2A product, or an L2A .SAFE folder.")
+        raise BadName(
+            f"'{path}' is no product; drop the zip of an L1C or L2A product, an L2A .SAFE folder, or an orthomosaic."
+        )
     return Dropped(path, ProductName.parse(leaf), "")
 
 
@@ -86,7 +89,11 @@ def _entered(product: ProductName, ledger: Ledger, clock: Clock) -> Record:
     l2a = str(product) if product.level is Level.L2A else ""
     if l2a and (made_here := ledger.by_l2a(product.tile, l2a)) is not None:
         return made_here
-    return entered(ledger, Record.of(product, State.DISCOVERED, l2a=l2a, times={"discover": clock()}))
+    at = clock()
+    record = entered(ledger, Record.of(product, State.DISCOVERED, l2a=l2a, times={"discover": at, "drop": at}))
+    if "drop" in record.times:
+        return record
+    return ledger.update(record.partition, record.name, lambda old: replace(old, times={**old.times, "drop": at}))
 
 
 def _l1c_zip(dropped: Dropped, store: ObjectStore, ledger: Ledger, clock: Clock) -> list[CorrectionMessage]:

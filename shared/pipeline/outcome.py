@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
@@ -58,19 +58,28 @@ class Attempt:
     def done(self, state: State, **facts: Any) -> Record:
         """Write the step's result into the ledger: the new state, when, how long, and ``facts`` (Record fields).
 
-        Nothing is written where another instance was faster; the row as it is then comes back.
+        Nothing is written where `write` would not; the row as it is then comes back.
         """
         at, took = self.clock(), self.seconds()
 
-        def changed(old: Record) -> Record:
-            if self._is_overtaken(old):
-                return old
-            return old.advanced(state, step=self.step, at=at, seconds={**old.seconds, self.step: took}, **facts)
-
-        record = self.ledger.update(self.partition, self.name, changed)
+        record = self.write(
+            lambda old: old.advanced(state, step=self.step, at=at, seconds={**old.seconds, self.step: took}, **facts)
+        )
         why = f": {record.reason}" if record.reason else ""
         self.log.info("%s: %s is %s after %.1f s%s", self.step, self.name, record.state, took, why)
         return record
+
+    def write(self, change: Callable[[Record], Record]) -> Record:
+        """Change the row, unless the product was superseded, published anew, or brought further by another instance.
+
+        Who classifies writes the row last as well as the results: of two at a time the later one counts in both.
+        """
+
+        def changed(old: Record) -> Record:
+            rewrites = self.step == "classify" and old.state is not State.SKIPPED
+            return change(old) if rewrites or not self._is_overtaken(old) else old
+
+        return self.ledger.update(self.partition, self.name, changed)
 
     def note(self, error: str) -> None:
         """Count this try and keep its error; the state stays."""
@@ -98,7 +107,7 @@ class Attempt:
     def _is_overtaken(self, now: Record) -> bool:
         """True where another instance brought the product further, or the provider has published it anew meanwhile."""
         is_further = now.state is not self.began.state and now.state in _BEYOND.get(self.step, ())
-        return is_further or (bool(self.began.id) and now.id != self.began.id)
+        return is_further or (self.step == "stage" and bool(self.began.id) and now.id != self.began.id)
 
 
 @contextmanager

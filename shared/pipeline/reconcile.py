@@ -98,8 +98,8 @@ def _succeeded(old: Record) -> Record:
 
 
 def _is_listed(record: Record) -> bool:
-    """True where the catalogue still counts the product: neither dropped by hand nor deleted by the provider."""
-    return (bool(record.id) or "_MSIL1C_" in record.name) and "deleted" not in record.times
+    """True where the catalogue counts the product: it came from there, and was not deleted since."""
+    return bool(record.id) and "deleted" not in record.times
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,8 @@ class _Check:
     def _heal_of(self, record: Record) -> _Heal | None:
         if self._is_in_work(record):
             return None
-        has_zip, has_l2a = record.name in self.blobs.zips, record.l2a in self.blobs.l2a
+        zipped, has_l2a = self.blobs.zips.get(record.name), record.l2a in self.blobs.l2a
+        has_zip = zipped is not None and zipped.container == L1C
         match record.state:
             case State.STAGED if not (has_zip or has_l2a):
                 return self._fetch_again(record, f"the staged zip of {record.name} is gone")
@@ -263,6 +264,6 @@ class _Check:
         if missing:
             _log.warning("watch: %s has %d products in the catalogue, %d in the ledger", self.month, row.found, rows)
         wait = timedelta(days=1) if missing else SEARCH_AGAIN
-        if (missing or row.waiting) and row.age(self.now) >= wait:
+        if (missing or states[State.OFFLINE]) and row.age(self.now) >= wait:
             return [Rescue(TILE_MONTHS, TileMonthMessage.of(self.month, backfill=True))]
         return []

@@ -14,7 +14,7 @@ from shared.messages import (
 from shared.models import MANIFEST, Level, ProductName, State, l2a_folder, staged_zip
 from shared.pipeline.watch import Rescue, product_message
 from shared.ports import Clock, Ledger, ObjectStore
-from shared.records import REFUSED, Record
+from shared.records import DRONE, REFUSED, Record
 
 RETRIED = {State.FAILED, State.REJECTED, State.OFFLINE}
 
@@ -28,6 +28,10 @@ def retry(record: Record, *, store: ObjectStore, ledger: Ledger, clock: Clock) -
         raise BadName(f"{record.name} is {record.state}; only failed, rejected and offline products are retried.")
     if record.partition == REFUSED:
         return _send_again(record, ledger, clock)
+    if record.partition == DRONE:
+        raise NotFound(
+            f"{record.name} is an orthomosaic: put the file into the inbox again, and it is classified again."
+        )
     state, rescue = _restart(record, ProductName.parse(record.name), store)
     now = clock()
     ledger.update(

@@ -18,9 +18,10 @@ from itertools import islice
 from zlib import crc32
 
 from shared.messages import CORRECTIONS, PRODUCTS, TILE_MONTHS, TileMonthMessage
-from shared.models import Tile, TileMonth
+from shared.models import State, Tile, TileMonth
+from shared.pipeline.discover_choice import month_of
 from shared.ports import Ledger, Queues
-from shared.records import MonthRecord
+from shared.records import MonthRecord, age
 from shared.watchlist import Area, Watchlist
 
 PRODUCTS_PER_MONTH = 30  # about as many acquisitions a tile-month has
@@ -43,8 +44,10 @@ def schedule(
     looked_at = sorted(
         (month for month in older if month in known), key=lambda month: known[month].age(now), reverse=True
     )
-    looks = (message for month in looked_at if (message := _look(month, known[month], now)))
-    is_open = (month for month in _newest_first(older) if _open(known.get(month), now))
+    waiting = {month_of(record) for record in ledger.in_state(State.OFFLINE)}
+    looks = (message for month in looked_at if (message := _look(month, known[month], now, waits=month in waiting)))
+    is_open = [month for month in _newest_first(older) if _open(known.get(month), now)]
+    is_open.sort(key=lambda month: month in known and bool(known[month].error))  # what fails goes last
     backfill = (TileMonthMessage.of(month, backfill=True) for month in is_open)
     room = _room(queues, backfill_room)
     return [
@@ -92,16 +95,18 @@ def _newest_first(months: Iterable[TileMonth]) -> list[TileMonth]:
 
 def _open(known: MonthRecord | None, now: datetime) -> bool:
     """True where backfill has to search the month."""
-    return known is None or (not known.closed and known.age(now) >= LOOK_FOR_WAITING)
+    if known is None:
+        return True
+    return not known.closed and min(known.age(now), age(known.tried, now)) >= LOOK_FOR_WAITING
 
 
-def _look(month: TileMonth, known: MonthRecord, now: datetime) -> TileMonthMessage | None:
-    """The message for a closed month whose turn it is."""
+def _look(month: TileMonth, known: MonthRecord, now: datetime, *, waits: bool) -> TileMonthMessage | None:
+    """The message for a closed month whose turn it is; ``waits`` where products in it wait for the archive."""
     if not known.closed:
         return None
-    age = known.age(now)
-    if known.waiting or known.searched is None or age == timedelta.max:  # in the last case nothing says since when
-        return TileMonthMessage.of(month, backfill=True) if age >= LOOK_FOR_WAITING else None
+    last = known.age(now)
+    if waits or known.searched is None or last == timedelta.max:  # in the last case nothing says since when
+        return TileMonthMessage.of(month, backfill=True) if last >= LOOK_FOR_WAITING else None
     if _turn(month, now) == _turn(month, known.searched):
         return None
     return TileMonthMessage.of(month, backfill=True, since=known.searched - OVERLAP)

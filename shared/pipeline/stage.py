@@ -39,7 +39,7 @@ from shared.ports import Catalogue, Clock, Ledger, ObjectStore, Retrieval
 from shared.records import Record
 
 _log = logging.getLogger("icewatch")
-_STEP = "stage"
+_STEP, _FETCHED = "stage", "fetched"  # the latter: time at which the zip of an official L2A was there, checked
 _DONE = {State.CORRECTED, State.CLASSIFIED, State.REJECTED, State.SKIPPED, State.FAILED}
 
 
@@ -158,8 +158,8 @@ def _fetched(
     name = message.name()
     into = _zip_of(name)
     # A parcel became visible whole and checked: a try that died while unpacking need not be paid for again.
-    if name.level is Level.L2A and (parcel := outside.store.info(into)) is not None:
-        return Fetched(parcel.size, record.checksum)
+    if name.level is Level.L2A and _FETCHED in record.times and outside.store.info(into) is not None:
+        return Fetched(record.bytes, record.checksum)
     if message.backfill and (ahead := new_ones_ahead(outside.ledger, State.DISCOVERED, _STEP, but=str(name))):
         return Later(f"Backfill waits for {ahead} new acquisitions.")
     return fetch(
@@ -192,12 +192,10 @@ def _given_up(this: Attempt, message: ProductMessage, got: Unavailable, catalogu
     if got.rule is Rule.OFFLINE:
         asked, at = catalogue.retrieve(message.id), this.clock()
         if asked is Retrieval.ACCEPTED:  # so that discover does not ask again at once
-            this.ledger.update(this.partition, this.name, lambda old: replace(old, times={**old.times, "retrieve": at}))
+            this.write(lambda old: replace(old, times={**old.times, "retrieve": at}))
         wish = "It can only be waited for" if asked is Retrieval.UNSUPPORTED else f"The wish to have it back: {asked}"
         this.done(State.OFFLINE, reason=f"{got.why} {wish}.")
-        if (row := this.ledger.month(month)) is not None:  # schedule looks daily at a month in which products wait
-            this.ledger.save_month(replace(row, waiting=row.waiting + 1))
-        return []
+        return []  # schedule looks daily at a month in which products wait
     this.failed(got.why)
     return [Following(TILE_MONTHS, TileMonthMessage.of(month, backfill=message.backfill))]
 
@@ -205,19 +203,18 @@ def _given_up(this: Attempt, message: ProductMessage, got: Unavailable, catalogu
 def _unfolded(this: Attempt, name: ProductName, got: Fetched, store: ObjectStore) -> None:
     """Unpack an official L2A product; the ledger knows it before its manifest is there."""
     at = this.clock()
-    this.ledger.update(
-        this.partition,
-        this.name,
-        lambda old: replace(old, l2a=str(name), bytes=got.bytes, checksum=got.checksum, times={**old.times, _STEP: at}),
-    )
+    facts: dict[str, Any] = {"l2a": str(name), "bytes": got.bytes, "checksum": got.checksum}
+    record = this.write(lambda old: replace(old, times={**old.times, _STEP: at, _FETCHED: at}, **facts))
+    if _FETCHED not in record.times:
+        store.delete(parcel(name))  # it was published anew while it came
+        return
 
     def whole() -> None:
         done, took = this.clock(), this.seconds()
-        facts: dict[str, Any] = {"processor": "provider"}
         this.ledger.update(
             this.partition,
             this.name,
-            lambda old: _corrected(old, done, seconds={**old.seconds, _STEP: took}, **facts),
+            lambda old: _corrected(old, done, seconds={**old.seconds, _STEP: took}, processor="provider"),
         )
 
     try:

@@ -21,24 +21,25 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from shared.cloud import CloudRule
 from shared.errors import BadModel, BadSetting
 from shared.models import ProductName
 from shared.pipeline.surface_ports import Emit, IceMask, LayerWriter, Members, Progress, Quicklook, Raster, Rasters
 from shared.pipeline.surface_results import Made, Rejected, Summary, publish
+from shared.pipeline.surface_sample import Sample
 from shared.pipeline.surface_source import Source, opened_rasters, read_source
 from shared.ports import Clock
 from shared.safe import ICE_BANDS
 from shared.science.classes import Quality
-from shared.science.forest import Classifier
-from shared.science.layers import CLASS, LAYERS, QUALITY
+from shared.science.forest import Classifier, Voter
+from shared.science.layers import LAYERS
 from shared.science.masks import Usability, count, masked
 from shared.science.reflectance import Radiometry
 from shared.science.statistics import Tally
 from shared.science.surface import Surface, classify_window, unclassified
-from shared.science.windows import Grid, Thinning, Window, aligned, windows
+from shared.science.windows import Window, aligned, windows
 
 _T = TypeVar("_T")
-_PICTURE = 1100  # pixels, longest side of the quicklook's map
 _RESOLUTIONS = (20, 60)
 
 
@@ -48,6 +49,7 @@ class Options:
 
     resolution: int | None = 20  # metres, 20 or 60; none: 20, or 60 where only that is complete
     cloud_probability: int = 20  # percent; a pixel at or above is cloud
+    cloud_rule: CloudRule = CloudRule.EITHER  # which of the two cloud masks count
     minimum_usable: float = 40.0  # percent of the whole tile; below, the acquisition is rejected
     ice_mask: IceMask | None = None  # none: the whole tile counts as ice
     threads: int = 1
@@ -72,29 +74,30 @@ class Tools:
     quicklook: Quicklook
 
 
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """What turns numbers into layers."""
+
+    classifier: Classifier
+    vote: Voter  # of the classifier, for this product's numbers
+    rasters: Rasters
+    options: Options
+    progress: Progress | None
+
+
 @dataclass(slots=True)
 class _Pass:
     """What one pass over all windows gathers."""
 
     tally: Tally
-    thinning: Thinning
-    classes: npt.NDArray[np.uint8]  # thinned, for the quicklook
-    quality: npt.NDArray[np.uint8]  # thinned
+    sample: Sample
     writers: dict[str, LayerWriter] = field(default_factory=dict)  # layer name -> writer
-
-    @classmethod
-    def over(cls, grid: Grid) -> _Pass:
-        thinning = Thinning.to_fit(grid.shape, _PICTURE)
-        small = thinning.shape(grid.shape)
-        return cls(Tally(), thinning, np.zeros(small, np.uint8), np.zeros(small, np.uint8))
 
     def take(self, window: Window, surface: Surface) -> None:
         for name, writer in self.writers.items():
             writer.write(window, surface[name])
         self.tally.add(surface)
-        pick, place = self.thinning.pick(window), self.thinning.place(window)
-        self.classes[place] = surface[CLASS.name][pick]
-        self.quality[place] = surface[QUALITY.name][pick]
+        self.sample.take(window, surface)
 
 
 def map_surface(
@@ -112,21 +115,24 @@ def map_surface(
     """Classify one L2A product and emit its result files, manifest.json last.
 
     ``processor`` names what corrected the product, where the metadata does not say so. A rejected acquisition
-    emits nothing. Raises BadProduct where a file is missing, damaged or of another size than the metadata says,
-    BadModel where the classifier wants other bands, BadSetting where the ice mask cannot be used; up to then
-    nothing has been emitted.
+    emits nothing. Raises BadProduct where a file is missing, damaged or of another size than the metadata says, or
+    where the reflectances cannot be what the metadata makes of them (`shared.science.selftest`), BadModel where the
+    classifier wants other bands, BadSetting where the ice mask cannot be used; up to then nothing has been emitted.
     """
-    if unknown := [band for band in classifier.bands if band not in ICE_BANDS]:
-        raise BadModel(f"Model {classifier.name} wants {', '.join(unknown)}; a product offers {', '.join(ICE_BANDS)}.")
+    _check_bands(classifier)
     source = read_source(members, product, options.resolution)
-    quality = _masks(source, tools.rasters, options)
+    with ThreadPoolExecutor(1, thread_name_prefix="voter") as aside:  # compiles, where it must, beside the decoding
+        voter = aside.submit(classifier.voter, _radiometry(source, classifier))
+        quality = _masks(source, tools.rasters, options)
     usability = Usability(count(quality))
     if not usability.suffices(options.minimum_usable):
         return Rejected(usability, options.minimum_usable)
-    with _all_windows(source, quality, classifier, rasters=tools.rasters, options=options, progress=progress) as result:
+    engine = _Engine(classifier, voter.result(), tools.rasters, options, progress)
+    with _all_windows(source, quality, engine) as result:
         usability = Usability(result.tally.quality_counts())  # bands may lack data that the masks claim
         if not usability.suffices(options.minimum_usable):
             return Rejected(usability, options.minimum_usable)
+        result.sample.check(product)
         made = Made(
             product=product,
             processor=source.metadata.correction or processor or _usual_processor(product),
@@ -135,13 +141,29 @@ def map_surface(
             grid=source.grid,
             classifier=classifier,
             cloud_probability=options.cloud_probability,
+            cloud_rule=options.cloud_rule,
             minimum_usable=options.minimum_usable,
             ice_mask=options.ice_mask.name if options.ice_mask else None,
             tally=result.tally,
             created=clock(),
         )
-        picture = (result.classes, result.quality, source.grid.pixel * result.thinning.step)
-        return publish(made, result.writers, picture, rasters=tools.rasters, quicklook=tools.quicklook, emit=emit)
+        with ThreadPoolExecutor(options.threads, thread_name_prefix="layers") as pool:
+            layers = {name: pool.submit(writer.finish).result for name, writer in result.writers.items()}
+            picture = result.sample.picture()
+            return publish(made, layers, picture, rasters=tools.rasters, quicklook=tools.quicklook, emit=emit)
+
+
+def _check_bands(classifier: Classifier) -> None:
+    if set(classifier.bands) != set(ICE_BANDS):
+        raise BadModel(
+            f"Model {classifier.name} wants {', '.join(classifier.bands)}; mapping a product takes a model of "
+            f"{', '.join(ICE_BANDS)}, in any order."
+        )
+
+
+def _radiometry(source: Source, classifier: Classifier) -> Radiometry:
+    facts = source.metadata
+    return Radiometry.of(classifier.bands, facts.offsets, facts.quantification, facts.nodata, facts.saturated)
 
 
 def _usual_processor(product: ProductName) -> str:
@@ -159,7 +181,7 @@ def _masks(source: Source, rasters: Rasters, options: Options) -> npt.NDArray[np
         def read(readers: list[Raster], window: Window) -> npt.NDArray[np.uint8]:
             scl, probability = (raster.read(window) for raster in readers)
             on_ice = None if ice is None else ice[window.slices]
-            return masked(scl, probability, on_ice, cloud_limit=options.cloud_probability)
+            return masked(scl, probability, on_ice, cloud_limit=options.cloud_probability, rule=options.cloud_rule)
 
         size = aligned(opened[0][0].block, options.window)
         for window, codes in _in_order(windows(source.grid.shape, size), opened, read):
@@ -168,44 +190,48 @@ def _masks(source: Source, rasters: Rasters, options: Options) -> npt.NDArray[np
 
 
 @contextmanager
-def _all_windows(
-    source: Source,
-    quality: npt.NDArray[np.uint8],
-    classifier: Classifier,
-    *,
-    rasters: Rasters,
-    options: Options,
-    progress: Progress | None,
-) -> Iterator[_Pass]:
+def _all_windows(source: Source, quality: npt.NDArray[np.uint8], engine: _Engine) -> Iterator[_Pass]:
     """Classify window by window into layer writers, which stay open inside the ``with`` block."""
-    result = _Pass.over(source.grid)
-    radiometry = Radiometry.of(
-        classifier.bands,
-        source.metadata.offsets,
-        source.metadata.quantification,
-        source.metadata.nodata,
-        source.metadata.saturated,
-    )
+    classifier, options = engine.classifier, engine.options
+    radiometry = _radiometry(source, classifier)
+    result = _Pass(Tally(), Sample.of(source.grid.shape, source.grid.pixel, classifier.bands, radiometry))
 
     def work(readers: list[Raster], window: Window) -> Surface:
         codes = quality[window.slices]
         if not (codes == Quality.CLASSIFIED).any():
             return unclassified(codes)
-        numbers = np.stack([raster.read(window) for raster in readers])
-        return classify_window(numbers, codes, radiometry, classifier)
+        numbers = _decoded(readers, window, codes, radiometry.nodata)
+        result.sample.decoded(window, numbers)
+        return classify_window(numbers, codes, radiometry, classifier, vote=engine.vote)
 
     pieces = {band: source.files.bands[band] for band in classifier.bands}
     with ExitStack() as stack:
-        with opened_rasters(source, pieces, rasters, options.threads) as opened:
+        with opened_rasters(source, pieces, engine.rasters, options.threads) as opened:
             block = opened[0][0].block
             plan = list(windows(source.grid.shape, aligned(block, options.window)))
             for layer in LAYERS:
-                result.writers[layer.name] = stack.enter_context(rasters.create(layer, source.grid, block=block))
+                result.writers[layer.name] = stack.enter_context(engine.rasters.create(layer, source.grid, block=block))
             for done, (window, surface) in enumerate(_in_order(plan, opened, work), start=1):
                 result.take(window, surface)
-                if progress:
-                    progress(done, len(plan))
+                if engine.progress:
+                    engine.progress(done, len(plan))
         yield result
+
+
+def _decoded(
+    readers: list[Raster], window: Window, quality: npt.NDArray[np.uint8], nodata: int
+) -> npt.NDArray[np.uint16]:
+    """Numbers (bands, rows, columns) of a window; blocks without a usable pixel are not decoded and hold ``nodata``.
+
+    So what is decoded, and what a picture of it shows, does not depend on the windows either.
+    """
+    numbers = np.full((len(readers), window.height, window.width), nodata, np.uint16)
+    for block in windows((window.height, window.width), readers[0].block):
+        if (quality[block.slices] == Quality.CLASSIFIED).any():
+            part = Window(window.row + block.row, window.column + block.column, block.height, block.width)
+            for band, raster in zip(numbers, readers, strict=True):
+                band[block.slices] = raster.read(part)
+    return numbers
 
 
 def _in_order(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pystac import Asset, Item
 from pystac.extensions.classification import Classification, ClassificationExtension
+from pystac.extensions.eo import EOExtension
 from pystac.extensions.file import FileExtension
 from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import DataType, RasterBand, RasterExtension
@@ -18,7 +18,7 @@ from shapely.affinity import translate
 from shapely.geometry import mapping
 
 from shared.pipeline.surface_ports import Rasters
-from shared.pipeline.surface_results import VERSION, Made, is_approximate, model_facts
+from shared.pipeline.surface_results import VERSION, File, Made, instant, is_approximate, model_facts
 from shared.science.classes import Quality, SurfaceClass
 from shared.science.layers import LAYERS, Layer
 from shared.science.windows import Grid
@@ -26,16 +26,6 @@ from shared.science.windows import Grid
 # pystac has no class for this extension; its three fields used here are plain properties.
 PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
 _EDGE_POINTS = 8  # per side of the footprint: a straight UTM edge is curved in longitude and latitude
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """One emitted result file."""
-
-    name: str
-    type: str  # media type
-    size: int  # bytes
-    sha256: str  # lower-case hexadecimal
 
 
 def item(made: Made, files: Sequence[File], rasters: Rasters) -> dict[str, Any]:
@@ -58,24 +48,25 @@ def item(made: Made, files: Sequence[File], rasters: Rasters) -> dict[str, Any]:
     )
     view = ViewExtension.ext(stac, add_if_missing=True)
     view.apply(sun_azimuth=made.tile.sun_azimuth, sun_elevation=90 - made.tile.sun_zenith)
-    for extension in (FileExtension, RasterExtension, ClassificationExtension):
-        extension.add_to(stac)
+    EOExtension.ext(stac, add_if_missing=True).apply(cloud_cover=cloud_cover(made.tally.quality_counts()))
     layers = {layer.file_name(made.product.tile.name, made.product.stamp, made.resolution): layer for layer in LAYERS}
     for file in files:
-        _add_asset(stac, file, layers.get(file.name))
+        layer = layers.get(file.name)
+        add_asset(stac, file, layer, layer.name.lower() if layer else file.name.rpartition(".")[0])
     return stac.to_dict(include_self_link=False, transform_hrefs=False)
 
 
 def _properties(made: Made) -> dict[str, Any]:
     return {
-        "created": f"{made.created:%Y-%m-%dT%H:%M:%SZ}",
-        "updated": f"{made.created:%Y-%m-%dT%H:%M:%SZ}",
+        "created": instant(made.created),
+        "updated": instant(made.created),
         "title": f"Ice surface of tile {made.product.tile}, {made.product.sensing:%Y-%m-%d}",
         "platform": made.metadata.spacecraft.lower(),
         "constellation": "sentinel-2",
         "instruments": ["msi"],
         "gsd": made.resolution,
         "processing:level": "L3",
+        "processing:datetime": instant(made.created),
         "processing:software": {"IceWatch": VERSION, "surface reflectance": made.processor},
         "processing:lineage": (
             f"Surface reflectance {made.product} (corrected by {made.processor}), classified with model "
@@ -84,30 +75,31 @@ def _properties(made: Made) -> dict[str, Any]:
         "icewatch:processor": made.processor,
         "icewatch:approximate": is_approximate(made.processor),
         "icewatch:usable_percent": round(made.usability.usable_percent, 3),
+        "icewatch:classified_percent": round(made.usability.classified_percent, 3),
         "icewatch:model": model_facts(made.classifier),
         "icewatch:class_percent": {c.short: round(made.tally.percent(c), 3) for c in SurfaceClass},
     }
 
 
-def _add_asset(stac: Item, file: File, layer: Layer | None) -> None:
+def add_asset(stac: Item, file: File, layer: Layer | None, key: str) -> None:
+    """Add a result file to an Item; ``layer`` says what its raster holds, none: it is no layer."""
     asset = Asset(
         href=f"./{file.name}",
         media_type=file.type,
         title=layer.description if layer else None,
         roles=["data"] if layer else ["overview"] if file.name.endswith(".png") else ["metadata"],
     )
-    key = layer.name.lower() if layer else file.name.rpartition(".")[0]
     stac.add_asset(key, asset)
     # A multihash: 0x12 means SHA-256, 0x20 its length of 32 bytes.
-    FileExtension.ext(asset).apply(checksum=f"1220{file.sha256}", size=file.size)
+    FileExtension.ext(asset, add_if_missing=True).apply(checksum=f"1220{file.sha256}", size=file.size)
     if layer is None:
         return
     band = RasterBand.create(
         nodata=layer.nodata, data_type=DataType(layer.dtype), scale=layer.scale, offset=0.0, unit=layer.unit
     )
-    RasterExtension.ext(asset).apply([band])
+    RasterExtension.ext(asset, add_if_missing=True).apply([band])
     if layer.categories:
-        ClassificationExtension.ext(asset).apply(classes=_classes(layer))
+        ClassificationExtension.ext(asset, add_if_missing=True).apply(classes=_classes(layer))
 
 
 def _classes(layer: Layer) -> list[Classification]:
@@ -129,6 +121,15 @@ def _slug(layer: Layer, code: int) -> str:
     return SurfaceClass(code).name.lower() if code else "no_class"
 
 
+def cloud_cover(counts: Mapping[Quality, int]) -> float:
+    """Percent of the pixels with data, as the eo extension asks for, that the masks take for cloud or cirrus.
+
+    What lies outside the ice mask is not looked at and counts as clear.
+    """
+    with_data = sum(counts.values()) - counts[Quality.NODATA] - counts[Quality.DEFECTIVE]
+    return round(100 * (counts[Quality.CLOUD] + counts[Quality.CIRRUS]) / max(with_data, 1), 3)
+
+
 def footprint(grid: Grid, rasters: Rasters) -> tuple[Polygon | MultiPolygon, list[float]]:
     """The outline of ``grid`` in longitude and latitude, and its bounding box (west, south, east, north).
 
@@ -141,7 +142,12 @@ def footprint(grid: Grid, rasters: Rasters) -> tuple[Polygon | MultiPolygon, lis
         for (x0, y0), (x1, y1) in itertools.pairwise(corners)
         for i in range(_EDGE_POINTS)
     ]
-    ring = [(round(lon, 6), round(lat, 6)) for lon, lat in rasters.longitudes_latitudes(grid.epsg, edge)]
+    return outline(rasters.longitudes_latitudes(grid.epsg, edge))
+
+
+def outline(places: Sequence[tuple[float, float]]) -> tuple[Polygon | MultiPolygon, list[float]]:
+    """A ring of (longitude, latitude) and its bounding box, cut in two where it crosses the antimeridian."""
+    ring = [(round(lon, 6), round(lat, 6)) for lon, lat in places]
     longitudes = [lon for lon, _ in ring]
     if max(longitudes) - min(longitudes) < 180:
         shape = Polygon(ring)

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.science.layers import Layer, Stored
+from shared.science.orthomosaic import Placed
+from shared.science.picture import Picture
 from shared.science.windows import Grid, Window
 
 
@@ -62,7 +64,7 @@ class Rasters(Protocol):
         """Open a product's image; BadProduct beginning with ``label`` where it is damaged or cut short."""
         ...
 
-    def create(self, layer: Layer, grid: Grid, *, block: tuple[int, int]) -> AbstractContextManager[LayerWriter]:
+    def create(self, layer: Layer, grid: Placed, *, block: tuple[int, int]) -> AbstractContextManager[LayerWriter]:
         """Begin a layer that is written in windows aligned to ``block`` (rows, columns); memory holds it compressed."""
         ...
 
@@ -88,16 +90,9 @@ class Quicklook(Protocol):
     """Draws the class map for people."""
 
     def __call__(
-        self,
-        classes: npt.NDArray[np.uint8],
-        quality: npt.NDArray[np.uint8],
-        *,
-        title: str,
-        lines: Sequence[str],
-        shares: Sequence[tuple[str, str]],
-        metres: float,
+        self, picture: Picture, *, title: str, lines: Sequence[str], shares: Sequence[tuple[str, str]]
     ) -> bytes:
-        """A PNG of codes (rows, columns), ``metres`` a pixel; ``shares`` are class label and text for the legend."""
+        """A PNG of the class map beside true colour; ``shares`` are class label and text for the legend."""
         ...
 
 

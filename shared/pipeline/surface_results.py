@@ -4,29 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from shared.cloud import CloudRule
 from shared.models import RESULT_MANIFEST, ProductName
-from shared.pipeline.surface_ports import Emit, LayerWriter, Quicklook, Rasters
+from shared.pipeline.surface_ports import Emit, Quicklook, Rasters
 from shared.safe import ProductMetadata, TileMetadata
 from shared.science.classes import ALGAL_ICE, Quality, SurfaceClass
 from shared.science.forest import Classifier
 from shared.science.indices import CELLS_SLOPE, cells_per_ml
 from shared.science.layers import LAYERS
 from shared.science.masks import Usability
+from shared.science.picture import Picture
 from shared.science.statistics import Moments, Tally
 from shared.science.windows import Grid
 
 VERSION = "0.1.0"  # of IceWatch, as in pyproject.toml
 QUICKLOOK, SUMMARY = "quicklook.png", "summary.json"
 COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
-Picture = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], float]  # classes, quality, metres per pixel
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One emitted result file."""
+
+    name: str
+    type: str  # media type
+    size: int  # bytes
+    sha256: str  # lower-case hexadecimal
+
+    @classmethod
+    def of(cls, name: str, content_type: str, data: bytes) -> File:
+        """The file of that content."""
+        return cls(name, content_type, len(data), hashlib.sha256(data).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,7 @@ class Made:
     grid: Grid
     classifier: Classifier
     cloud_probability: int  # percent
+    cloud_rule: CloudRule
     minimum_usable: float  # percent
     ice_mask: str | None
     tally: Tally
@@ -81,6 +95,8 @@ class Summary:
     product: ProductName
     processor: str
     usable_percent: float  # of the whole tile
+    classified_percent: float  # of the whole tile
+    note: str  # a sentence about a map that is all but empty, else nothing
     class_pixels: Mapping[str, int]  # class short name -> pixels
     class_km2: Mapping[str, float]
     class_percent: Mapping[str, float]  # of the classified pixels
@@ -98,43 +114,51 @@ def file_names(product: ProductName, resolution: int) -> tuple[str, ...]:
 
 def publish(
     made: Made,
-    writers: Mapping[str, LayerWriter],
+    layers: Mapping[str, Callable[[], bytes]],
     picture: Picture,
     *,
     rasters: Rasters,
     quicklook: Quicklook,
     emit: Emit,
 ) -> Summary:
-    """Emit every result file; the manifest lists the others and comes last."""
-    from shared.pipeline.surface_item import File, item
+    """Emit every result file; the manifest lists the others and comes last.
+
+    ``layers`` gives for each layer's name what waits for its Cloud-Optimized GeoTIFF.
+    """
+    from shared.pipeline.surface_item import item
 
     files: list[File] = []
+    drawn = _draw(made, picture, quicklook)  # layers that other threads finish need not wait for it
 
     def put(name: str, data: bytes, content_type: str) -> None:
         emit(name, data, content_type)
-        files.append(File(name, content_type, len(data), hashlib.sha256(data).hexdigest()))
+        files.append(File.of(name, content_type, data))
 
     for layer in LAYERS:
         name = layer.file_name(made.product.tile.name, made.product.stamp, made.resolution)
-        put(name, writers[layer.name].finish(), COG_TYPE)
-    put(QUICKLOOK, _draw(made, picture, quicklook), "image/png")
+        put(name, layers[layer.name](), COG_TYPE)
+    put(QUICKLOOK, drawn, "image/png")
     document = summary_document(made)
-    put(SUMMARY, _json(document), "application/json")
-    put(f"{made.product}.json", _json(item(made, files, rasters)), "application/geo+json")
-    emit(RESULT_MANIFEST, _json(_manifest(made, files)), "application/json")
+    put(SUMMARY, as_json(document), "application/json")
+    put(f"{made.product}.json", as_json(item(made, files, rasters)), "application/geo+json")
+    emit(
+        RESULT_MANIFEST, as_json(manifest(str(made.product), made.classifier, made.created, files)), "application/json"
+    )
     return _summary(made, document)
 
 
-def _json(document: object) -> bytes:
+def as_json(document: object) -> bytes:
+    """A document as the result files have it."""
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False).encode()
 
 
-def _manifest(made: Made, files: list[Any]) -> dict[str, Any]:
+def manifest(name: str, classifier: Classifier, created: datetime, files: Sequence[File]) -> dict[str, Any]:
+    """The content of manifest.json, which lists the other files."""
     return {
         "version": 1,
-        "product": str(made.product),
-        "model": model_facts(made.classifier),
-        "created": instant(made.created),
+        "product": name,
+        "model": model_facts(classifier),
+        "created": instant(created),
         "files": [{"name": f.name, "type": f.type, "size": f.size, "sha256": f.sha256} for f in files],
     }
 
@@ -149,28 +173,42 @@ def model_facts(classifier: Classifier) -> dict[str, str]:
     return {"name": classifier.name, "version": classifier.version, "sha256": classifier.sha256}
 
 
-def _moments(moments: Moments | None, *, scale: float = 1.0, shift: float = 0.0, digits: int = 4) -> dict[str, Any]:
-    if moments is None:
+def moments(found: Moments | None, *, scale: float = 1.0, shift: float = 0.0, digits: int = 4) -> dict[str, Any]:
+    """Moments as summary.json has them, in other units where ``scale`` and ``shift`` say so."""
+    if found is None:
         return {"pixels": 0, "mean": None, "sd": None}
-    mean, sd = moments.mean * scale + shift, moments.sd * abs(scale)
-    return {"pixels": moments.count, "mean": round(mean, digits), "sd": round(sd, digits)}
+    mean, sd = found.mean * scale + shift, found.sd * abs(scale)
+    return {"pixels": found.count, "mean": round(mean, digits), "sd": round(sd, digits)}
 
 
-def _class_facts(made: Made, surface: SurfaceClass) -> dict[str, Any]:
-    tally = made.tally
+def class_facts(tally: Tally, pixel_km2: float, *, digits: int = 4) -> dict[str, dict[str, Any]]:
+    """What summary.json says about each class, by its short name."""
     return {
-        "code": surface.value,
-        "label": surface.label,
-        "pixels": tally.pixels(surface),
-        "km2": round(tally.pixels(surface) * made.grid.pixel_km2, 4),
-        "percent": round(tally.percent(surface), 3),
-        "albedo": _moments(tally.albedo_moments(surface)),
+        surface.short: {
+            "code": surface.value,
+            "label": surface.label,
+            "pixels": tally.pixels(surface),
+            "km2": round(tally.pixels(surface) * pixel_km2, digits),
+            "percent": round(tally.percent(surface), 3),
+            "albedo": moments(tally.albedo_moments(surface)),
+        }
+        for surface in SurfaceClass
+    }
+
+
+def quality_facts(tally: Tally) -> dict[str, dict[str, Any]]:
+    """What summary.json says about each reason for no class, by its label."""
+    counts = tally.quality_counts()
+    whole = sum(counts.values())
+    return {
+        code.label: {"code": code.value, "pixels": counts[code], "percent": round(100 * counts[code] / whole, 3)}
+        for code in Quality
     }
 
 
 def summary_document(made: Made) -> dict[str, Any]:
     """The content of summary.json."""
-    counts, pixels, index = made.tally.quality_counts(), made.grid.pixels, made.tally.index_moments()
+    index = made.tally.index_moments()
     return {
         "version": 1,
         "product": str(made.product),
@@ -181,26 +219,26 @@ def summary_document(made: Made) -> dict[str, Any]:
         "approximate": is_approximate(made.processor),
         "baseline": made.metadata.baseline,
         "resolution_m": made.resolution,
-        "pixels": pixels,
+        "pixels": made.grid.pixels,
         "usable_percent": round(made.usability.usable_percent, 3),
-        "quality": {
-            code.label: {"code": code.value, "pixels": counts[code], "percent": round(100 * counts[code] / pixels, 3)}
-            for code in Quality
-        },
+        "quality": quality_facts(made.tally),
+        "classified_percent": round(made.usability.classified_percent, 3),
         "classified": {
             "pixels": made.tally.classified,
             "km2": round(made.tally.classified * made.grid.pixel_km2, 4),
         },
-        "classes": {surface.short: _class_facts(made, surface) for surface in SurfaceClass},
-        "albedo": _moments(made.tally.albedo_moments()),
+        "note": made.usability.note,
+        "classes": class_facts(made.tally, made.grid.pixel_km2),
+        "albedo": moments(made.tally.albedo_moments()),
         "algae": {
             "classes": [surface.short for surface in ALGAL_ICE],
-            "index_2dba": _moments(index),
-            "cells_per_ml": _moments(index, scale=CELLS_SLOPE, shift=cells_per_ml(0), digits=0),
+            "index_2dba": moments(index),
+            "cells_per_ml": moments(index, scale=CELLS_SLOPE, shift=cells_per_ml(0), digits=0),
         },
         "model": model_facts(made.classifier),
         "options": {
             "cloud_probability": made.cloud_probability,
+            "cloud_rule": made.cloud_rule.value,
             "minimum_usable": made.minimum_usable,
             "ice_mask": made.ice_mask,
         },
@@ -220,6 +258,8 @@ def _summary(made: Made, document: Mapping[str, Any]) -> Summary:
         product=made.product,
         processor=made.processor,
         usable_percent=made.usability.usable_percent,
+        classified_percent=made.usability.classified_percent,
+        note=made.usability.note,
         class_pixels={c.short: tally.pixels(c) for c in SurfaceClass},
         class_km2={c.short: document["classes"][c.short]["km2"] for c in SurfaceClass},
         class_percent={c.short: document["classes"][c.short]["percent"] for c in SurfaceClass},
@@ -231,18 +271,19 @@ def _summary(made: Made, document: Mapping[str, Any]) -> Summary:
 
 
 def _draw(made: Made, picture: Picture, quicklook: Quicklook) -> bytes:
-    classes, quality, metres = picture
     product, tally = made.product, made.tally
     lines = [
         f"{product.sensing:%Y-%m-%d %H:%M} UTC",
         f"{made.metadata.spacecraft}, relative orbit {product.orbit}",
         f"corrected by: {made.processor}",
         f"usable: {made.usability.usable_percent:.1f} % of the tile",
-        f"classified: {100 * tally.classified / made.grid.pixels:.1f} % of the tile",
+        f"classified: {made.usability.classified_percent:.1f} % of the tile",
     ]
     if albedo := tally.albedo_moments():
         lines.append(f"albedo: {albedo.mean:.2f} ± {albedo.sd:.2f}")
+    if made.usability.note:
+        lines.append("Next to nothing is ice")
     if is_approximate(made.processor):
         lines.append("APPROXIMATE, for trying out only")
     shares = [(c.label, f"{tally.percent(c):.1f} %") for c in SurfaceClass]
-    return quicklook(classes, quality, title=f"Ice surface T{product.tile}", lines=lines, shares=shares, metres=metres)
+    return quicklook(picture, title=f"Ice surface T{product.tile}", lines=lines, shares=shares)

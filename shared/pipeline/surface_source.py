@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -81,11 +82,12 @@ def opened_rasters(
     source: Source, pieces: Mapping[str, str], rasters: Rasters, sets: int
 ) -> Iterator[list[list[Raster]]]:
     """Open ``sets`` times the rasters of ``pieces`` (what it is -> member name), all of the grid's size."""
+    labels = [f"{piece} of {source.product}" for piece in pieces]
+    with ThreadPoolExecutor(sets, thread_name_prefix="members") as pool:  # storage and checksums take their time
+        contents = list(pool.map(source.read, pieces.values(), labels))
     with ExitStack() as stack:
         opened: list[list[Raster]] = [[] for _ in range(sets)]
-        for piece, name in pieces.items():
-            label = f"{piece} of {source.product}"
-            data = source.read(name, label)
+        for label, data in zip(labels, contents, strict=True):
             for one_set in opened:
                 raster = stack.enter_context(rasters.open(data, label))
                 if raster.shape != source.grid.shape:

@@ -9,7 +9,7 @@ messages; the next goes on.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -42,6 +42,11 @@ LIMITS = {
     State.STAGED: timedelta(hours=24),
     State.CORRECTED: timedelta(hours=6),
 }
+_AHEAD = {  # state -> the queue of its next step, and how long one message of it may take
+    State.DISCOVERED: (PRODUCTS, timedelta(minutes=25)),
+    State.STAGED: (CORRECTIONS, timedelta(minutes=90)),
+    State.CORRECTED: (CLASSIFICATIONS, timedelta(minutes=5)),
+}
 _STEP_BEFORE = {State.DISCOVERED: "discover", State.STAGED: "stage", State.CORRECTED: "correct"}
 _SIGNS = ("watch", "waits", "retry")  # a rescue, a message put back to wait, a person's retry
 _log = logging.getLogger("icewatch")
@@ -55,9 +60,9 @@ class Rescue:
     message: Message
 
 
-def stuck(record: Record, now: datetime) -> bool:
+def stuck(record: Record, now: datetime, limits: Mapping[State, timedelta] = LIMITS) -> bool:
     """True where ``record`` has waited in its state longer than the limit, counted from the last sign of life."""
-    limit = LIMITS.get(record.state)
+    limit = limits.get(record.state)
     if limit is None:
         return False
     signs = {_STEP_BEFORE[record.state], *_SIGNS} & record.times.keys()
@@ -105,12 +110,16 @@ def watch(*, ledger: Ledger, queues: Queues, clock: Clock) -> list[Rescue]:
     """Report the queues' depths and return the messages of products that are stuck."""
     for queue in QUEUES:
         _log.info("watch: queue %s holds %d, poison %d", queue, queues.depth(queue), queues.depth(poison_of(queue)))
-    return list(islice(_rescues(ledger.records(), ledger, clock()), MOST_AT_ONCE))
+    # Each message ahead in the queue may take a step's time, one after the other on one machine.
+    patience = {state: LIMITS[state] + queues.depth(queue) * each for state, (queue, each) in _AHEAD.items()}
+    return list(islice(_rescues(ledger.records(), ledger, clock(), patience), MOST_AT_ONCE))
 
 
-def _rescues(records: Iterable[Record], ledger: Ledger, now: datetime) -> Iterable[Rescue]:
+def _rescues(
+    records: Iterable[Record], ledger: Ledger, now: datetime, limits: Mapping[State, timedelta]
+) -> Iterable[Rescue]:
     for record in records:
-        if not stuck(record, now):
+        if not stuck(record, now, limits):
             continue
         rescue = rescue_of(record)
         tries = record.attempts.get("watch", 0)

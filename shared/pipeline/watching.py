@@ -11,6 +11,7 @@ import logging
 from dataclasses import dataclass
 from functools import lru_cache
 
+from shared.cloud import CloudRule
 from shared.errors import BadName, BadSetting, NotFound
 from shared.models import CONFIG, WATCHLIST, BlobPath, Keep, State, Tile
 from shared.pipeline.refused import refuse, settle
@@ -111,6 +112,7 @@ class TileSettings:
     cloud_probability: int  # percent; a pixel at or above is cloud
     minimum_usable: float  # percent of the whole tile
     resolution: int | None  # metres, 20 or 60; none: 20, or 60 where a product has only that
+    cloud_rule: CloudRule = CloudRule.EITHER  # which of a product's two cloud masks count
     scene_cloud_limit: float = 100.0  # percent by the catalogue
     catalogue: CATALOGUES = "cdse"  # where the tile's products come from
     correction: CORRECTIONS = "sen2cor"  # who makes its L2A
@@ -123,11 +125,14 @@ def settings_of(tile: Tile, watched: Watchlist, defaults: Defaults) -> TileSetti
     """Complete the area of ``tile`` by ``defaults``; a tile in no area (a dropped product) gets the defaults."""
     area = watched.area_of(tile)
     if area is None:
-        return TileSettings(defaults.cloud_probability, defaults.minimum_usable, defaults.resolution)
+        return TileSettings(
+            defaults.cloud_probability, defaults.minimum_usable, defaults.resolution, defaults.cloud_rule
+        )
     return TileSettings(
         cloud_probability=defaults.cloud_probability if area.cloud_probability is None else area.cloud_probability,
         minimum_usable=defaults.minimum_usable if area.minimum_usable is None else area.minimum_usable,
         resolution=area.resolution or defaults.resolution,
+        cloud_rule=area.cloud_rule or defaults.cloud_rule,
         scene_cloud_limit=area.scene_cloud_limit,
         catalogue=area.catalogue,
         correction=area.correction,

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
 Reflectance = npt.NDArray[np.float32]
+_T = TypeVar("_T", Reflectance, np.float32)
 
-NDSI_OF_ICE = 0.4  # bare rock and soil lie below almost without exception, ice and snow above
-# Darker than the darkest water on ice (B02 0.13) and cryoconite (B8A 0.03) of the training figures: sea and lakes.
-OPEN_WATER_BLUE, OPEN_WATER_INFRARED = 0.10, 0.025
+# The limits of `not_ice`: reflectances and their ratios, from the training figures (docs/model.md). In single
+# precision as reflectances are, so that compiled code, which widens other numbers, decides as numpy does.
+NDSI_OF_ICE = np.float32(0.4)  # bare rock and soil lie below almost without exception, ice and snow above
+OPEN_WATER_BLUE, OPEN_WATER_INFRARED = np.float32(0.10), np.float32(0.025)
+BRIGHT_SHORT_WAVE = np.float32(0.025)  # B11 of cryoconite, water and algae on ice stays below
+GLINT = np.float32(0.4)
+RED_EDGE, BLUE_OVER_RED = np.float32(1.1), np.float32(1.05)
+SHORT_WAVE_OF_LAND = np.float32(0.12)  # B11 / B8A; dusty ice reaches it, and reddens
+RED_DIP = np.float32(2.1)  # (B03 + B06) / B04; 2 were a straight line
+BRIGHT = np.float32(0.5)  # B8A; above it only snow and ice are left, and slopes of snow that face the sun look odd
 # Predecessor's linear conversion (RemoteIceSurfaceAnalyser): cells/mL = slope x 2DBA + intercept.
 CELLS_SLOPE, CELLS_INTERCEPT = 201_100.0, -194_500.0
 
@@ -36,7 +46,24 @@ def cells_per_ml(index: float) -> float:
     return CELLS_SLOPE * index + CELLS_INTERCEPT
 
 
-def not_ice(blue: Reflectance, green: Reflectance, infrared: Reflectance, swir: Reflectance) -> npt.NDArray[np.bool_]:
-    """Where B02, B03, B8A, B11 say rock, soil, vegetation or open water: none of the six classes."""
-    open_water = (blue < OPEN_WATER_BLUE) & (infrared < OPEN_WATER_INFRARED)
-    return np.asarray((snow_index(green, swir) < NDSI_OF_ICE) | open_water)
+def not_ice(b02: _T, b03: _T, b04: _T, b05: _T, b06: _T, b07: _T, b8a: _T, b11: _T, b12: _T) -> Any:  # noqa: PLR0917, ARG001
+    """Where a spectrum is none of the six classes: rock, soil, vegetation, open water, glint, low cloud.
+
+    Reflectances (0-1) of the nine bands in the order of ICE_BANDS, as arrays of one shape or as single numbers; the
+    result is an array of bool of that shape, or one bool. Only arithmetic, comparisons, ``&`` and ``|``: compiled code
+    runs the same rules. Each rests on what ice and the water in it cannot do; docs/model.md has the reasons and the
+    measured shares of the six classes that are lost to each.
+    """
+    # Ice and water absorb at 1.6 um what they reflect in the green; rock, soil, leaves and water droplets do not.
+    bare = b03 - b11 < NDSI_OF_ICE * (b03 + b11)
+    # Darker in the near infrared than any cryoconite and in the blue than any water on ice: sea and lakes.
+    open_water = (b02 < OPEN_WATER_BLUE) & (b8a < OPEN_WATER_INFRARED)
+    # Sunlight mirrored by waves, haze and low cloud reflect 1.6 um nearly as well as the near infrared.
+    glint = (b11 > GLINT * b8a) & (b11 > BRIGHT_SHORT_WAVE)
+    # Leaves brighten from red to near infrared; dusty ice does too, but then its blue is darker than its red.
+    leaves = (b8a > RED_EDGE * b04) & (b8a > RED_EDGE * b05) & (b02 > BLUE_OVER_RED * b04)
+    # Land seen through thin cloud: ice darkens from 740 to 865 nm, and is dark at 1.6 um where it does not.
+    dull = (b11 > SHORT_WAVE_OF_LAND * b8a) & (b11 > BRIGHT_SHORT_WAVE)
+    rising = (b8a > b06) | ((b03 + b06 > RED_DIP * b04) & (b02 > b04))
+    land = (leaves | (dull & rising)) & (b8a < BRIGHT)
+    return bare | open_water | glint | land

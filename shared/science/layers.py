@@ -37,10 +37,8 @@ class Layer:
         """Values as stored numbers; nodata where they are not finite or do not fit."""
         limits = np.iinfo(self.dtype)
         scaled = np.rint(values.astype(np.float64) / self.scale)
-        fits = np.isfinite(scaled) & (scaled >= limits.min) & (scaled <= limits.max) & (scaled != self.nodata)
-        stored = self.empty(values.shape)
-        stored[fits] = scaled[fits].astype(self.dtype)
-        return stored
+        fits = (scaled >= limits.min) & (scaled <= limits.max) & (scaled != self.nodata)  # NaN compares as False
+        return np.asarray(np.where(fits, scaled, self.nodata or 0).astype(self.dtype))
 
 
 CLASS = Layer(
@@ -59,6 +57,7 @@ ALGAE = Layer(
     scale=0.0001,
 )
 CONFIDENCE = Layer("CONFIDENCE", "uint8", 255, "Share of the forest's vote for the class", scale=0.01)
+MARGIN = Layer("MARGIN", "uint8", 255, "Share of the forest's vote for the class less that for the next", scale=0.01)
 QUALITY = Layer(
     "QUALITY",
     "uint8",
@@ -66,4 +65,4 @@ QUALITY = Layer(
     "Why a pixel has no class",
     categories={q.value: (q.label, q.colour) for q in Quality},
 )
-LAYERS = (CLASS, ALBEDO, ALGAE, CONFIDENCE, QUALITY)
+LAYERS = (CLASS, ALBEDO, ALGAE, CONFIDENCE, MARGIN, QUALITY)

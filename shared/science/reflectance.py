@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -34,16 +35,25 @@ class Radiometry:
         offsets = np.asarray(self.offsets, np.float32).reshape(shape)
         return (numbers.astype(np.float32) + offsets) / np.float32(self.quantification)
 
+    def table(self) -> npt.NDArray[np.float32]:
+        """Reflectance of every digital number, (bands, 65536); ascending in each band."""
+        every = np.arange(np.iinfo(np.uint16).max + 1, dtype=np.uint16)
+        return self.reflectance(np.broadcast_to(every, (len(self.offsets), every.size)))
+
     def lacks_data(self, numbers: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
         """Where any band of (bands, ...) holds nodata."""
-        return np.asarray((numbers == self.nodata).any(axis=0))
+        return _in_any(one == self.nodata for one in numbers)
 
     def is_saturated(self, numbers: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
         """Where any band of (bands, ...) is saturated."""
-        return np.asarray((numbers == self.saturated).any(axis=0))
+        return _in_any(one == self.saturated for one in numbers)
 
 
 def implausible(reflectance: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     """Where any band of (bands, ...) lies outside what a surface can reflect."""
     low, high = PLAUSIBLE
-    return np.asarray(((reflectance < low) | (reflectance > high)).any(axis=0))
+    return np.asarray((reflectance.min(axis=0) < low) | (reflectance.max(axis=0) > high))
+
+
+def _in_any(bands: Iterable[npt.NDArray[np.bool_]]) -> npt.NDArray[np.bool_]:
+    return reduce(np.bitwise_or, bands)  # band by band: several times faster than any() across them

@@ -69,16 +69,22 @@ class Tally:
     index: Sums = field(default_factory=lambda: Sums(ALGAE))
 
     def add(self, window: Surface) -> None:
-        """Take in the layers of one window."""
+        """Take in the layers of one window; a drone's has no algae index."""
         self.classes += np.bincount(window[CLASS.name].ravel(), minlength=_CODES)
         self.quality += np.bincount(window[QUALITY.name].ravel(), minlength=len(Quality))
         self.albedo.add(window)
-        self.index.add(window)
+        if ALGAE.name in window:
+            self.index.add(window)
 
     @property
     def classified(self) -> int:
         """Pixels that have a class."""
         return int(self.classes[1:].sum())
+
+    @property
+    def pixels_in_all(self) -> int:
+        """Pixels seen."""
+        return int(self.classes.sum())
 
     def pixels(self, surface: SurfaceClass) -> int:
         """Pixels of one class."""

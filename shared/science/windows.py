@@ -22,6 +22,11 @@ class Grid:
             raise ValueError(f"A grid of {self.rows} x {self.columns} pixels of {self.pixel:g} m cannot be.")
 
     @property
+    def crs(self) -> str:
+        """The coordinate system as authority and code."""
+        return f"EPSG:{self.epsg}"
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Rows, columns."""
         return self.rows, self.columns
@@ -64,6 +69,10 @@ class Window:
     def slices(self) -> tuple[slice, slice]:
         """Rows and columns as slices into an array of the whole grid."""
         return slice(self.row, self.row + self.height), slice(self.column, self.column + self.width)
+
+    def within(self, outer: Window) -> Window:
+        """The same pixels, counted from the first row and column of ``outer``, which holds them."""
+        return Window(self.row - outer.row, self.column - outer.column, self.height, self.width)
 
 
 def windows(shape: tuple[int, int], size: tuple[int, int]) -> Iterator[Window]:

@@ -14,6 +14,7 @@ from shared.adapters.cdse import Cdse
 from shared.adapters.cdse_entries import Page, product_of
 from shared.errors import ProviderUnavailable
 from shared.models import Checksum, Level, ProductName
+from shared.ports import Unsupported
 from shared.settings import Copernicus
 from tests.adapters.cdse_provider import (
     CATALOGUE,
@@ -70,6 +71,23 @@ class TestSearch:
         first, second = cdse.search(MONTH)
         assert (first.size, first.checksums, first.online, first.cloud_cover) == (0, (), True, None)
         assert (second.size, second.checksums, second.online, second.cloud_cover) == (0, (), False, None)
+
+    def test_what_the_provider_knows_nothing_of_may_be_null(self, cdse: Cdse, provider: Provider) -> None:
+        empty = dict.fromkeys(("Checksum", "ContentLength", "Attributes", "Online", "ModificationDate"))
+        provider.pages = [page(entry(4, **empty), entry(5, Attributes=[None, {"Value": 1}, {"Name": "cloudCover"}]))]
+        first, second = cdse.search(MONTH)
+        assert (first.size, first.checksums, first.online, first.cloud_cover) == (0, (), True, None)
+        assert second.cloud_cover is None
+
+    def test_an_entry_that_does_not_parse_is_handed_over_with_its_name_and_the_reason(
+        self, cdse: Cdse, provider: Provider
+    ) -> None:
+        provider.pages = [page(entry(1), entry(2, PublicationDate=None), entry(3, Id="../x", Name="junk"))]
+        told: list[Unsupported] = []
+        assert [product.id for product in cdse.search(MONTH, unsupported=told.append)] == ["id-01"]
+        [broken] = told
+        assert f"{broken.name}.SAFE" == entry(2)["Name"]
+        assert broken.reason.startswith("The catalogue's entry does not parse at PublicationDate")
 
     def test_all_pages_are_read_and_each_product_comes_once(self, cdse: Cdse, provider: Provider) -> None:
         link = f"{CATALOGUE}/Products?$skip="

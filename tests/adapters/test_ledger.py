@@ -21,7 +21,7 @@ from shared.models import State, Tile, TileMonth
 from shared.ports import Ledger
 from shared.records import REFUSED, MonthRecord, Record
 from shared.settings import Storage
-from tests.fakes import FakeLedger
+from tests.fakes import NOON, FakeLedger
 
 NAME = "S2B_MSIL1C_20240716T151809_N0510_R068_T22WEV_20240716T184612"
 L2A = NAME.replace("L1C", "L2A")
@@ -52,6 +52,7 @@ FULL = Record(
     seconds={"stage": 12.0, "classify": 94.25},
     attempts={"stage": 2},
     usable_percent=12.5,
+    classified_percent=11.5,
     class_percent={"LA": 56.0, "CI": 38.3},
     class_km2={"LA": 6000.0},
     albedo_mean=0.0,
@@ -281,6 +282,21 @@ def test_a_row_that_does_not_parse_is_left_out_of_listings_and_never_overwritten
     with pytest.raises(PermanentError, match=f"{NAME} does not parse.*{says}"):
         azure.update("22WEV", NAME, staged)
     assert table.get_entity("22WEV", NAME)[next(iter(wrong))] == next(iter(wrong.values()))
+
+
+def test_a_month_whose_row_does_not_parse_is_as_unknown_and_mended_by_the_next_search(
+    azure: AzureLedger, service: TableServiceClient
+) -> None:
+    months = [TileMonth(Tile("22WEV"), 2019, number) for number in (6, 7)]
+    for month in months:
+        azure.save_month(MonthRecord(month, NOON, 3, closed=False, error="503.", tried=NOON))
+    table = service.get_table_client(azure._months.table_name)
+    table.update_entity({"PartitionKey": "22WEV", "RowKey": "2019-07", "found": "many"})
+    assert azure.month(months[1]) is None
+    assert [row.month for row in azure.months()] == [row.month for row in azure.months(Tile("22WEV"))] == months[:1]
+    azure.save_month(MonthRecord(months[1], None, 0, closed=False))
+    assert azure.month(months[1]) == MonthRecord(months[1], None, 0, closed=False)
+    assert azure.month(months[0]) == MonthRecord(months[0], NOON, 3, closed=False, error="503.", tried=NOON)
 
 
 def test_storage_that_does_not_answer_is_unavailable() -> None:

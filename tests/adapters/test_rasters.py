@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import rasterio
+import rasterio.warp
+import rasterio.windows
 from rasterio.io import MemoryFile
 
 from shared.adapters.icemask import IceMaskFile
@@ -183,6 +185,31 @@ def test_a_raster_mask_is_taken_by_nearest_neighbour() -> None:
         np.array([[1, 0]], np.uint8), transform=rasterio.Affine(85 * 60, 0, LEFT, 0, -130 * 60, TOP), nodata=255
     )
     assert (IceMaskFile("mask.tif", coarse).on(GRID) == WEST).all()
+
+
+def test_a_raster_mask_in_longitude_and_latitude_is_brought_onto_the_grid() -> None:
+    west, south, east, north = -51.1, 66.9, -50.7, 67.9
+    columns, rows = 4000, 1000
+    middle_x = (GRID.bounds[0] + GRID.bounds[2]) / 2
+    longitudes = west + (np.arange(columns) + 0.5) * (east - west) / columns
+    latitudes = north - (np.arange(rows) + 0.5) * (north - south) / rows
+    x, _ = rasterio.warp.transform("EPSG:4326", "EPSG:32622", np.tile(longitudes, rows), np.repeat(latitudes, columns))
+    is_west = (np.asarray(x).reshape(rows, columns) < middle_x).astype(np.uint8)
+    transform = rasterio.Affine((east - west) / columns, 0, west, 0, -(north - south) / rows, north)
+    mask = IceMaskFile("mask.tif", tiff(is_west, crs="EPSG:4326", transform=transform)).on(GRID)
+    assert (mask == WEST).mean() > 0.99
+
+
+def test_a_mask_of_a_whole_ice_sheet_is_read_only_near_the_tile() -> None:
+    # 40,000 x 40,000 pixels, of which the file holds a few blocks: read whole, it would take gigabytes.
+    side = 40_000
+    place = rasterio.Affine(60, 0, LEFT - 60 * 20_000, 0, -60, TOP + 60 * 20_000)
+    profile = {"driver": "GTiff", "width": side, "height": side, "count": 1, "dtype": "uint8", "crs": "EPSG:32622"}
+    with MemoryFile() as memory:
+        with memory.open(**profile, transform=place, tiled=True, sparse_ok=True) as dataset:
+            dataset.write(np.ones((130, 85), np.uint8), 1, window=rasterio.windows.Window(20_000, 20_000, 85, 130))
+        huge = bytes(memory.read())
+    assert (IceMaskFile("mask.tif", huge).on(GRID) == WEST).all()
 
 
 def test_nodata_of_a_raster_mask_is_no_ice() -> None:

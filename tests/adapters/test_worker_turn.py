@@ -46,7 +46,10 @@ def test_backfill_goes_back_until_the_new_ones_have_been_begun(world: World) -> 
     new = staged(world, discovered=a_product().sensing)
     assert world.run() == DONE
     assert state(world, new) is State.FAILED, "it was taken first; it has no zip"
-    assert state(world, old) is State.STAGED
+    put_back = world.services.ledger.get("22WEV", str(old))
+    assert put_back is not None
+    assert (put_back.state, put_back.error) == (State.STAGED, "Backfill waits for 1 new acquisitions.")
+    assert "waits" in put_back.times, "watch takes it for no lost message"
     assert world.waiting() == 1
     time.sleep(1.2)
     assert world.run() == DONE

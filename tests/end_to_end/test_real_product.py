@@ -27,7 +27,7 @@ def test_at_60_m_the_command_line_writes_all_results(tmp_path: Path):
     done = classify("--resolution", "60", "--min-usable", "0", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     stem = "T29UNU_20221005T115411"
-    layers = {f"{stem}_{layer}_60m.tif" for layer in ("CLASS", "ALBEDO", "ALGAE", "CONFIDENCE", "QUALITY")}
+    layers = {f"{stem}_{layer}_60m.tif" for layer in ("CLASS", "ALBEDO", "ALGAE", "CONFIDENCE", "MARGIN", "QUALITY")}
     assert {file.name for file in tmp_path.iterdir()} == layers | {
         "quicklook.png",
         "summary.json",

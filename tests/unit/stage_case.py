@@ -96,7 +96,7 @@ class Stage:
 class Meanwhile(FakeStore):
     """Lets something happen while a blob is streamed."""
 
-    def __init__(self, happens: Callable[[], None]) -> None:
+    def __init__(self, happens: Callable[[], object]) -> None:
         super().__init__()
         self._happens = happens
 

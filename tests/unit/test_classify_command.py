@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
 from local.classify_command import classify, run
+from shared.cloud import CloudRule
 from shared.pipeline.surface_results import file_names
 from tests.conftest import SHARED, needs_shared
+from tests.orthomosaics import geotiff
+from tests.orthomosaics import scene as orthomosaic_scene
 from tests.small_l2a import PRODUCT, Scene, l2a_files_of, named
 
 
@@ -76,6 +81,20 @@ def test_a_rejected_product_ends_with_3_and_the_number(
     safe = unpacked(tmp_path, scene.with_cloud(90, slice(0, 60)))
     assert run(safe, tmp_path / "out", resolution=60) == 3
     assert "is rejected. Only 25.0 % of the tile is usable" in capsys.readouterr().err
+
+
+def test_the_cloud_rule_can_be_chosen(tmp_path: Path, scene: Scene) -> None:
+    safe = unpacked(tmp_path, scene.with_cloud(90, slice(0, 60)))  # by the probability only
+    assert run(safe, tmp_path / "out", resolution=60, cloud_rule=CloudRule.BOTH) == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_bytes())
+    assert (summary["options"]["cloud_rule"], summary["usable_percent"]) == ("both", 100)
+
+
+def test_a_map_that_is_all_but_empty_says_so(tmp_path: Path, scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    rock = {band: np.full(scene.shape, value[0, -1]) for band, value in scene.reflectance.items()}
+    safe = unpacked(tmp_path, replace(scene, reflectance=rock))
+    assert run(safe, tmp_path / "out", resolution=60) == 0
+    assert "Next to nothing is ice: 0.00 % of the tile has a class" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -145,3 +164,32 @@ def test_the_real_product_ends_with_0_at_60_m_and_with_3_at_20_m(
     capsys.readouterr()
     assert run(safe, tmp_path / "other") == 3
     assert "B02, B03, B04, B05, B06, B07, B8A, B11, B12 missing." in capsys.readouterr().err
+
+
+def test_an_orthomosaic_becomes_results_and_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "ortho.tif").write_bytes(geotiff(orthomosaic_scene()[0]))
+    assert run(tmp_path / "ortho.tif", tmp_path / "out") == 0
+    printed = capsys.readouterr().out
+    assert "Heavy algae (HA)" in printed
+    assert "usable 100.0 % of the rectangle" in printed
+    assert json.loads((tmp_path / "out" / "manifest.json").read_bytes())["product"] == "ortho"
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "code", "sentence"),
+    [
+        ("or tho.tif", b"x", 2, "'or tho.tif' cannot name an orthomosaic's results"),
+        ("missing.tif", None, 3, "cannot be read: No such file or directory."),
+        ("ortho.tif", b"x", 3, "ortho is no readable GeoTIFF"),
+    ],
+)
+def test_what_is_no_orthomosaic_ends_with_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, body: bytes | None, code: int, sentence: str
+) -> None:
+    if body is not None:
+        (tmp_path / name).write_bytes(body)
+    assert run(tmp_path / name, tmp_path / "out") == code
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.strip().count("\n") == 0
+    assert not (tmp_path / "out").exists()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from shared.adapters.models import load_classifier
@@ -78,6 +79,7 @@ def test_the_ledger_learns_what_was_found(files: dict[str, bytes], classifier: C
     assert record is not None
     assert (record.name, record.state, record.reason) == (str(L1C), State.CLASSIFIED, "")
     assert record.usable_percent == 100
+    assert record.classified_percent == pytest.approx(summary["classified_percent"], abs=5e-4)
     assert record.class_percent == {short: facts["percent"] for short, facts in summary["classes"].items()}
     assert record.class_km2 == {short: facts["km2"] for short, facts in summary["classes"].items()}
     assert record.albedo_mean == pytest.approx(summary["albedo"]["mean"], abs=5e-5)
@@ -119,6 +121,37 @@ def test_too_little_usable_surface_is_rejected_with_the_number(scene: Scene, cla
     assert results(store) == set()
 
 
+def test_a_map_that_is_all_but_empty_is_classified_with_a_reason_that_says_so(
+    scene: Scene, classifier: Classifier
+) -> None:
+    rock = {band: np.full(scene.shape, value[0, -1]) for band, value in scene.reflectance.items()}
+    store, ledger = a_store(l2a_files_of(replace(scene, reflectance=rock))), FakeLedger([CORRECTED])
+    record = step(store, ledger, classifier)
+    assert record is not None
+    assert (record.state, record.usable_percent, record.classified_percent) == (State.CLASSIFIED, 100, 0)
+    assert record.reason == (
+        "Next to nothing is ice: 0.00 % of the tile has a class, 100.0 % is usable "
+        "(not ice 100.0 %, implausible reflectance 0.0 %)."
+    )
+    for name, data in l2a_files_of(scene).items():
+        store.write(l2a_folder(PRODUCT) / name, data)
+    record = step(store, ledger, classifier, again=True)
+    assert record is not None
+    assert record.reason == ""
+
+
+def test_a_product_that_contradicts_its_metadata_fails_with_the_number_and_publishes_nothing(
+    scene: Scene, files: dict[str, bytes], classifier: Classifier
+) -> None:
+    wrong = files | {"MTD_MSIL2A.xml": l2a_files_of(scene, offset=0)["MTD_MSIL2A.xml"]}
+    store = a_store(wrong)
+    record = step(store, FakeLedger([CORRECTED]), classifier)
+    assert record is not None
+    assert record.state is State.FAILED
+    assert "contradicts its own metadata: no offset is stated, and 0.00 %" in record.reason
+    assert results(store) == set()
+
+
 def test_rejected_after_having_been_classified_takes_the_results_away(
     files: dict[str, bytes], classifier: Classifier, scene: Scene
 ) -> None:
@@ -153,11 +186,11 @@ def test_a_folder_without_its_manifest_fails(files: dict[str, bytes], classifier
 
 def test_an_unreadable_model_fails_with_its_sentence(files: dict[str, bytes], classifier: Classifier) -> None:
     def broken() -> Classifier:
-        raise BadModel("model.skops of model x is unreadable.")
+        raise BadModel("forest.npz of model x is unreadable.")
 
     record = step(a_store(files), FakeLedger([CORRECTED]), classifier, load_classifier=broken)
     assert record is not None
-    assert (record.state, record.reason) == (State.FAILED, "model.skops of model x is unreadable.")
+    assert (record.state, record.reason) == (State.FAILED, "forest.npz of model x is unreadable.")
 
 
 def test_busy_storage_is_tried_again_and_leaves_no_manifest(files: dict[str, bytes], classifier: Classifier) -> None:

@@ -17,23 +17,25 @@ import pytest
 import rasterio
 from PIL import Image
 from pystac.errors import STACValidationError
-from pystac.validation import JsonSchemaSTACValidator, validate_dict
+from pystac.validation import validate_dict
 from rasterio.io import MemoryFile
 
 from container.approximate_metadata import PROCESSOR
 from shared.adapters.models import load_classifier
 from shared.adapters.quicklook import quicklook
 from shared.adapters.rasters import GdalRasters
+from shared.cloud import CloudRule
 from shared.errors import BadModel, BadProduct, BadSetting
 from shared.models import ProductName
 from shared.pipeline.surface import Options, Tools, map_surface
 from shared.pipeline.surface_item import footprint
 from shared.pipeline.surface_results import VERSION, Rejected, Summary, file_names
-from shared.science.classes import Quality
+from shared.science.classes import Quality, SurfaceClass
 from shared.science.forest import Classifier
 from shared.science.windows import Grid
 from tests.conftest import ROOT, SHARED, needs_shared
 from tests.small_l2a import PRODUCT, Members, Scene, jp2, l2a_files_of, named, numbers
+from tests.stac_extensions import OfflineValidator
 
 NOW = datetime(2024, 8, 1, 12, tzinfo=UTC)
 STEM = "T22WEV_20240716T151809"
@@ -115,6 +117,7 @@ def test_every_file_of_the_design_appears_and_the_manifest_last(mapped: Run) -> 
         f"{STEM}_ALBEDO_60m.tif",
         f"{STEM}_ALGAE_60m.tif",
         f"{STEM}_CONFIDENCE_60m.tif",
+        f"{STEM}_MARGIN_60m.tif",
         f"{STEM}_QUALITY_60m.tif",
         "quicklook.png",
         "summary.json",
@@ -143,7 +146,7 @@ def test_results_do_not_depend_on_windows_or_threads(
 
 def test_an_old_baseline_without_offset_gives_the_same_map(scene: Scene, classifier: Classifier, mapped: Run) -> None:
     old = run(l2a_files_of(scene, offset=0), classifier)
-    for layer in ("CLASS", "QUALITY", "ALBEDO", "ALGAE", "CONFIDENCE"):
+    for layer in ("CLASS", "QUALITY", "ALBEDO", "ALGAE", "CONFIDENCE", "MARGIN"):
         assert (old.layer(layer) == mapped.layer(layer)).all()
 
 
@@ -169,7 +172,7 @@ def test_the_algae_layer_covers_clean_ice_and_algae_only(mapped: Run) -> None:
     assert ((mapped.layer("ALGAE") != 65535) == np.isin(mapped.layer("CLASS"), (4, 5, 6))).all()
 
 
-@pytest.mark.parametrize("layer", ["CLASS", "ALBEDO", "ALGAE", "CONFIDENCE", "QUALITY"])
+@pytest.mark.parametrize("layer", ["CLASS", "ALBEDO", "ALGAE", "CONFIDENCE", "MARGIN", "QUALITY"])
 def test_layers_are_cloud_optimized_and_lie_where_the_product_lies(
     scene: Scene, mapped: Run, layer: str, tmp_path: Path
 ) -> None:
@@ -203,27 +206,18 @@ def test_a_large_layer_has_overviews(classifier: Classifier) -> None:
         assert dataset.overviews(1) == [2]
 
 
-def test_the_quicklook_is_a_picture(mapped: Run) -> None:
+def test_the_quicklook_shows_class_map_and_true_colour_side_by_side(mapped: Run, scene: Scene) -> None:
     picture = Image.open(io.BytesIO(mapped.files["quicklook.png"]))
     assert picture.format == "PNG"
-    assert picture.width > picture.height > 400
-
-
-# Fields that the extensions' schemas demand, checked here because their schemas lie on the network.
-_EXTENSION_FIELDS = {
-    "projection": ("proj:code", "proj:shape", "proj:transform", "proj:bbox"),
-    "view": ("view:sun_azimuth", "view:sun_elevation"),
-    "processing": ("processing:level", "processing:software", "processing:lineage"),
-}
-
-
-class OfflineValidator(JsonSchemaSTACValidator):
-    """Validates against the core schemas that pystac carries; an extension by the fields that must be there."""
-
-    def validate_extension(self, stac_dict: dict[str, Any], *context: Any, **more: Any) -> str:
-        extension = str(context[2]).split("/")[3]
-        assert all(name in stac_dict["properties"] for name in _EXTENSION_FIELDS.get(extension, ()))
-        return extension
+    assert picture.width > 2 * picture.height > 800
+    pixels = np.asarray(picture.convert("RGB"))
+    zoom = 4  # 150 x 210 pixels, enlarged
+    left, right, row = 24, 2 * 24 + zoom * scene.shape[1], 24 + zoom * 75
+    at = [zoom * int(np.median(np.flatnonzero(scene.truth[75] == code))) for code in range(1, 7)]
+    found = [tuple(int(part) for part in pixels[row, left + place]) for place in at]
+    assert found[1:] == [surface.colour for surface in SurfaceClass][1:]
+    brightness = [int(pixels[row, right + place].sum()) for place in at]
+    assert brightness[0] > brightness[3] > brightness[4] > brightness[5]
 
 
 def test_the_stac_item_is_valid_and_self_contained(mapped: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,7 +228,7 @@ def test_the_stac_item_is_valid_and_self_contained(mapped: Run, monkeypatch: pyt
     document = json.loads(mapped.files[f"{PRODUCT}.json"])
     checked = validate_dict(document, validator=OfflineValidator())
     assert checked[0] == "https://schemas.stacspec.org/v1.1.0/item-spec/json-schema/item.json"
-    assert set(checked[1:]) == {"projection", "view", "processing", "file", "raster", "classification"}
+    assert set(checked[1:]) == {"projection", "eo", "view", "processing", "file", "raster", "classification"}
     assert document["links"] == []
     assert {asset["href"] for asset in document["assets"].values()} == {
         f"./{name}" for name in mapped.files if name not in {"manifest.json", f"{PRODUCT}.json"}
@@ -253,6 +247,7 @@ def test_the_stac_item_says_where_when_and_how(mapped: Run, classifier: Classifi
     assert item.datetime == PRODUCT.sensing
     assert item.properties["proj:code"] == "EPSG:32622"
     assert item.properties["view:sun_elevation"] == pytest.approx(43.5)
+    assert item.properties["eo:cloud_cover"] == 0
     assert item.properties["icewatch:model"]["sha256"] == classifier.sha256
     asset = item.assets["class"]
     assert asset.extra_fields["file:checksum"] == "1220" + hashlib.sha256(mapped.files[asset.href[2:]]).hexdigest()
@@ -302,6 +297,50 @@ def test_masks_reach_the_quality_layer(scene: Scene, classifier: Classifier) -> 
     assert (quality[50:60, scene.truth[0] > 0] == 0).all()
 
 
+@pytest.mark.parametrize(
+    ("rule", "probable", "by_scl", "agreed"),
+    [
+        (CloudRule.PROBABILITY, True, False, True),
+        (CloudRule.SCL, False, True, True),
+        (CloudRule.BOTH, False, False, True),
+        (CloudRule.EITHER, True, True, True),
+    ],
+)
+def test_the_cloud_rule_says_which_masks_count(
+    scene: Scene, classifier: Classifier, rule: CloudRule, probable: bool, by_scl: bool, agreed: bool
+) -> None:
+    clouds = scene.with_cloud(60, slice(0, 20)).with_scl(9, slice(10, 30))
+    result = run(l2a_files_of(clouds), classifier, cloud_rule=rule)
+    is_cloud = result.layer("QUALITY") == Quality.CLOUD
+    assert is_cloud[0:10].all() == is_cloud[0:10].any() == probable
+    assert is_cloud[10:20].all() == agreed
+    assert is_cloud[20:30].all() == is_cloud[20:30].any() == by_scl
+    assert not is_cloud[30:].any()
+    assert result.summary["options"]["cloud_rule"] == rule
+
+
+def test_a_product_that_does_not_state_its_offset_is_not_published(scene: Scene, classifier: Classifier) -> None:
+    files = l2a_files_of(scene, offset=-1000)
+    stated = files["MTD_MSIL2A.xml"]
+    files["MTD_MSIL2A.xml"] = l2a_files_of(scene, offset=0)["MTD_MSIL2A.xml"]
+    with pytest.raises(
+        BadProduct,
+        match=rf"^{PRODUCT} contradicts its own metadata: no offset is stated, and 0\.00 % of its usable pixels "
+        r"are darker than 0\.1 in any band; at least 0\.1 % are expected",
+    ):
+        run(files, classifier)
+    assert isinstance(run(files | {"MTD_MSIL2A.xml": stated}, classifier).outcome, Summary)
+
+
+def test_a_product_that_states_an_offset_it_has_not_is_not_published(scene: Scene, classifier: Classifier) -> None:
+    files = l2a_files_of(scene, offset=0)
+    right = files["MTD_MSIL2A.xml"]
+    files["MTD_MSIL2A.xml"] = l2a_files_of(scene, offset=-1000)["MTD_MSIL2A.xml"]
+    with pytest.raises(BadProduct, match=r"\d\d\.\d % of its usable reflectances are impossible .* at most 10 %"):
+        run(files, classifier)
+    assert isinstance(run(files | {"MTD_MSIL2A.xml": right}, classifier).outcome, Summary)
+
+
 def test_the_cloud_limit_can_be_chosen(scene: Scene, classifier: Classifier) -> None:
     hazy = l2a_files_of(scene.with_cloud(60, slice(None)))
     assert isinstance(run(hazy, classifier).outcome, Rejected)
@@ -339,6 +378,7 @@ def test_nothing_classified_gives_results_without_means(scene: Scene, classifier
     result = run(l2a_files_of(replace(scene, reflectance=rock)), classifier)
     assert result.summary["albedo"] == {"pixels": 0, "mean": None, "sd": None}
     assert result.summary["quality"]["not ice"]["percent"] == 100
+    assert (result.summary["usable_percent"], result.summary["classified_percent"]) == (100, 0)
     assert set(result.files) == set(file_names(PRODUCT, 60))
 
 
@@ -445,8 +485,11 @@ def test_windows_without_a_usable_pixel_are_not_decoded(
 
 @needs_shared
 @pytest.mark.slow
-def test_a_real_product_gives_all_results_and_finds_next_to_no_ice_in_ireland(classifier: Classifier) -> None:
+def test_on_the_irish_coast_in_october_next_to_nothing_is_ice_and_the_offset_is_applied(
+    classifier: Classifier,
+) -> None:
     from shared.adapters.folders import FolderMembers
+    from shared.pipeline.surface_source import read_source
 
     (folder,) = (SHARED / "data/safe").glob("S2A_MSIL2A_20221005T115411_*.SAFE")
     members = FolderMembers(folder)
@@ -457,7 +500,22 @@ def test_a_real_product_gives_all_results_and_finds_next_to_no_ice_in_ireland(cl
     quality = {label: share["percent"] for label, share in result.summary["quality"].items()}
     assert quality["nodata"] == pytest.approx(40.4, abs=0.1)
     assert quality["cloud"] > 20
-    assert quality["classified"] < 0.5
+    assert quality["classified"] < 0.1
+    assert result.summary["note"].startswith("Next to nothing is ice: 0.0")
+
+    def band(name: str) -> npt.NDArray[Any]:
+        with MemoryFile(files[named(files, name)]) as memory, memory.open() as dataset:
+            return np.asarray(dataset.read(1))
+
+    scl, probability, infrared = band("R60m/T29UNU_20221005T115411_SCL"), band("MSK_CLDPRB_60m"), band("_B8A_60m")
+    codes = result.layer("QUALITY")
+    assert (codes[np.isin(scl, (8, 9)) | ((probability >= 20) & (scl > 1))] == Quality.CLOUD).all()
+    assert (codes[(scl == 3) & (probability < 20)] == Quality.SHADOW).all()
+    source = read_source(members, product, 60)
+    offset = source.metadata.offsets["B8A"]
+    assert offset == -1000
+    dark_water = (scl == 6) & (probability == 0) & (infrared > 0)
+    assert np.median((infrared[dark_water] + float(offset)) / source.metadata.quantification) < 0.05
     with pytest.raises(BadProduct, match="incomplete at 20 m: B02, B03, B04, B05, B06, B07, B8A, B11, B12 missing"):
         run(files, classifier, product, resolution=20)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.errors import ProviderUnavailable
+from shared.errors import BadRecord, NotFound, ProviderUnavailable
 from shared.messages import TILE_MONTHS, ProductMessage, TileMonthMessage
 from shared.models import Checksum, Product, State, Tile, TileMonth
 from shared.pipeline.discover import MOST_RETURNS, RETRIEVE_AGAIN, discover
@@ -380,6 +380,55 @@ def test_of_two_identifiers_of_one_name_the_one_that_the_ledger_holds_is_kept():
     assert found(FakeLedger(), newer, first) == [L1C]
 
 
+@pytest.mark.parametrize("state", [State.STAGED, State.CLASSIFIED])
+def test_an_identifier_in_work_or_done_is_kept_though_it_is_in_the_archive_and_another_is_online(state):
+    ledger, first = FakeLedger(), a_product(L1C)
+    found(ledger, first)
+    put(ledger, L1C, state)
+    newer = replace(first, id="another", published=first.published + timedelta(days=1))
+    assert found(ledger, replace(first, online=False), newer) == []
+    assert (row(ledger, L1C).id, row(ledger, L1C).state) == (first.id, state)
+
+
+def test_a_broken_entry_of_a_newer_baseline_keeps_no_older_one_from_being_processed():
+    catalogue, ledger = FakeCatalogue([a_product(OLDER)]), FakeLedger()
+    catalogue.long_names.append((MONTH, Unsupported("id-x", L1C, NOON, "The catalogue's entry does not parse at Id.")))
+    assert looking(catalogue, ledger) == [OLDER]
+    assert looking(catalogue, ledger, again=True) == [OLDER]
+    assert (row(ledger, L1C).state, row(ledger, OLDER).state) == (State.SKIPPED, State.DISCOVERED)
+    catalogue.long_names.clear()
+    catalogue.products.append(a_product(L1C))
+    assert looking(catalogue, ledger) == [L1C], "once its entry parses it is taken"
+
+
+def test_a_processed_product_that_is_listed_again_after_its_deletion_counts_as_listed():
+    ledger, catalogue = FakeLedger(), FakeCatalogue([a_product(L1C)])
+    looking(catalogue, ledger)
+    put(ledger, L1C, State.CLASSIFIED)
+    catalogue.withdraw(L1C, at=NOON)
+    looking(catalogue, ledger)
+    assert "deleted" in row(ledger, L1C).times
+    catalogue.products.append(replace(a_product(L1C), id="another"))
+    for _ in range(2):
+        assert looking(catalogue, ledger) == []
+        listed = row(ledger, L1C)
+        assert ("deleted" in listed.times, listed.id, listed.note) == (False, "another", "")
+
+
+def test_a_row_that_somebody_broke_keeps_no_other_product_waiting():
+    class Broken(FakeLedger):
+        def records(self, partition=None):
+            return (record for record in super().records(partition) if record.name != OLDER)
+
+        def get(self, partition, name):
+            if name == OLDER:
+                raise BadRecord("The ledger row does not parse.")
+            return super().get(partition, name)
+
+    ledger = Broken([Record("22WEV", OLDER, State.DISCOVERED)])
+    assert found(ledger, a_product(OLDER), a_product(SECOND_HALF)) == [SECOND_HALF]
+
+
 @pytest.mark.parametrize("state", [State.OFFLINE, State.FAILED])
 def test_an_identifier_that_is_of_no_use_gives_way_to_another_of_the_same_name(state):
     ledger = FakeLedger()
@@ -393,9 +442,10 @@ def test_an_identifier_that_is_of_no_use_gives_way_to_another_of_the_same_name(s
 
 
 def test_what_the_provider_has_deleted_need_not_be_known_to_find_what_is_new():
-    catalogue = FakeCatalogue([a_product(L1C)])
-    catalogue.fail("deleted", ProviderUnavailable("DeletedProducts answers 500."))
-    assert looking(catalogue, FakeLedger()) == [L1C]
+    for error in (ProviderUnavailable("DeletedProducts answers 500."), NotFound("DeletedProducts answers 404.")):
+        catalogue = FakeCatalogue([a_product(L1C)])
+        catalogue.fail("deleted", error)
+        assert looking(catalogue, FakeLedger()) == [L1C]
 
 
 def test_a_wish_that_a_clock_dates_into_the_future_is_made_again():

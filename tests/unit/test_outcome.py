@@ -59,3 +59,32 @@ def test_the_trouble_of_a_try_that_another_instance_overtook_stands_nowhere(step
 def test_a_state_that_the_step_itself_sets_on_its_way_does_not_hide_its_trouble():
     row = tried(BUSY, "correct", State.DISCOVERED, State.STAGED)  # a product dropped by hand
     assert (row.state, row.error) == (State.STAGED, str(BUSY))
+
+
+def finishing(step: str, began: State, result: State, meanwhile: State) -> State:
+    """Where a product stands after a try that ended well while another instance moved it."""
+    record = Record("22WEV", L1C, began)
+    ledger = FakeLedger([record])
+    with attempt(ledger, record, step, FakeClock()) as this:
+        ledger.update("22WEV", L1C, lambda old: old.advanced(meanwhile, step="other", at=this.clock()))
+        this.done(result)
+    return ledger.rows["22WEV", L1C].state
+
+
+@pytest.mark.parametrize("meanwhile", [State.CORRECTED, State.CLASSIFIED, State.SKIPPED])
+def test_a_product_that_another_instance_brought_further_does_not_fall_back(meanwhile):
+    assert finishing("stage", State.DISCOVERED, State.STAGED, meanwhile) is meanwhile
+
+
+@pytest.mark.parametrize(("first", "last"), [(State.REJECTED, State.CLASSIFIED), (State.CLASSIFIED, State.REJECTED)])
+def test_of_two_classifications_at_a_time_the_last_to_publish_has_the_last_word(first, last):
+    assert finishing("classify", State.CORRECTED, last, first) is last
+
+
+def test_a_superseded_product_stays_so_whoever_finishes_it():
+    assert finishing("classify", State.CORRECTED, State.CLASSIFIED, State.SKIPPED) is State.SKIPPED
+
+
+def test_waiting_is_over_with_the_next_state():
+    record = Record("22WEV", L1C, State.DISCOVERED, times={"waits": FakeClock().now})
+    assert "waits" not in record.advanced(State.STAGED, step="stage", at=FakeClock().now).times

@@ -313,3 +313,13 @@ def test_dates_in_the_future_stop_no_healing():
     ahead = NOON + timedelta(days=9999)
     place = a_place(a_record(State.STAGED, times={"stage": ahead, "published": ahead}), month=a_month(1, checked=ahead))
     assert place.rescues() == [(PRODUCTS, L1C)]
+
+
+def test_an_official_l2a_whose_parcel_is_there_is_unpacked_again_and_no_correction_is_asked_for():
+    place = a_place(a_record(State.CORRECTED, OFFICIAL, l2a=OFFICIAL)).holds(parcel(ProductName.parse(OFFICIAL)))
+    assert place.rescues() == [(PRODUCTS, OFFICIAL)]
+
+
+def test_a_publication_just_now_is_no_sign_that_a_step_is_at_work():
+    times = {"stage": YESTERDAY, "published": NOON, "sensing": NOON, "deleted": NOON}
+    assert a_place(a_record(State.STAGED, times=times)).rescues() == [(PRODUCTS, L1C)]

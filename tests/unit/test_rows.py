@@ -40,6 +40,7 @@ RECORDS = st.builds(
     attempts=st.dictionaries(KEYS, st.integers(0, 1000), max_size=3),
     class_percent=st.dictionaries(KEYS, REALS, max_size=3),
     class_km2=st.dictionaries(KEYS, REALS, max_size=3),
+    classified_percent=st.none() | REALS,
     usable_percent=st.none() | REALS,
     albedo_mean=st.none() | REALS,
     albedo_sd=st.none() | REALS,

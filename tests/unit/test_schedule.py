@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from shared.messages import CORRECTIONS, PRODUCTS, TILE_MONTHS, TileMonthMessage
-from shared.models import Tile, TileMonth
+from shared.models import State, Tile, TileMonth
 from shared.pipeline.schedule import LOOK_AGAIN, MOST_BACKFILL, MOST_LOOKS, OVERLAP, schedule
-from shared.records import MonthRecord
+from shared.records import MonthRecord, Record
 from shared.watchlist import Watchlist
 from tests.fakes import FakeLedger, FakeQueues
 
@@ -131,7 +131,8 @@ def test_one_run_never_looks_at_more_closed_months_than_its_most():
 
 def test_a_month_with_products_in_the_archive_is_looked_at_in_full_every_day():
     watched = watching(since="2024-06-01")
-    ledger = FakeLedger(months=[MonthRecord(JUNE, NOW, 20, closed=True, waiting=2)])
+    waits = Record("22WEV", "S2A_MSIL1C_20240616T151811_N0510_R068_T22WEV_20240616T184612", State.OFFLINE)
+    ledger = FakeLedger([waits], [MonthRecord(JUNE, NOW, 20, closed=True)])
     assert ("2024-06", True) not in asked(watched, ledger, now=NOW + timedelta(hours=23))
     [look] = [m for m in messages(watched, ledger, now=NOW + timedelta(days=1)) if m.month == "2024-06"]
     assert look.since is None
@@ -143,6 +144,17 @@ def test_of_many_closed_months_those_not_looked_at_for_longest_come_first():
     rows = [MonthRecord(month, NOW - timedelta(days=20 + place), 20, closed=True) for place, month in enumerate(months)]
     old = [message.value() for message in messages(watched, FakeLedger(months=rows)) if message.since]
     assert old == months[::-1]
+
+
+def test_months_whose_search_fails_go_last_and_are_tried_once_a_day():
+    watched = watching(since="2024-01-01")
+    months = [TileMonth(WEV, 2024, month) for month in (3, 4, 5, 6)]
+    failing = [MonthRecord(month, None, 0, closed=False, error="503.", tried=NOW) for month in months]
+    ledger = FakeLedger(months=failing)
+    old = [month for month, backfill in asked(watched, ledger) if backfill]
+    assert old == ["2024-02", "2024-01"]
+    later = [month for month, backfill in asked(watched, ledger, now=NOW + timedelta(days=1)) if backfill]
+    assert later == ["2024-02", "2024-01", "2024-06", "2024-05"], "as many as there is room for"
 
 
 def test_a_search_that_a_clock_dates_into_the_future_counts_as_none():

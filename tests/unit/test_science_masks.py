@@ -3,13 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shared.cloud import CloudRule
 from shared.science.classes import MASKED, Quality
 from shared.science.masks import Usability, count, masked
 
 
-def one(scl: int, cloud: int = 0, *, ice: bool | None = None, limit: int = 20) -> Quality:
+def one(
+    scl: int, cloud: int = 0, *, ice: bool | None = None, limit: int = 20, rule: CloudRule = CloudRule.EITHER
+) -> Quality:
     on_ice = None if ice is None else np.array([[ice]])
-    codes = masked(np.array([[scl]], np.uint16), np.array([[cloud]], np.uint16), on_ice, cloud_limit=limit)
+    codes = masked(np.array([[scl]], np.uint16), np.array([[cloud]], np.uint16), on_ice, cloud_limit=limit, rule=rule)
     return Quality(int(codes[0, 0]))
 
 
@@ -35,6 +38,30 @@ def test_each_scl_code_means_what_the_facts_say(scl: int, expected: Quality) -> 
 @pytest.mark.parametrize(("cloud", "expected"), [(19, Quality.CLASSIFIED), (20, Quality.CLOUD), (100, Quality.CLOUD)])
 def test_a_pixel_at_the_cloud_limit_is_cloud(cloud: int, expected: Quality) -> None:
     assert one(11, cloud) is expected
+
+
+_CLEAR, _BY_PROBABILITY, _BY_SCL, _BY_BOTH = (11, 0), (11, 60), (9, 0), (8, 60)
+
+
+@pytest.mark.parametrize(
+    ("rule", "clouds"),
+    [
+        (CloudRule.PROBABILITY, {_BY_PROBABILITY, _BY_BOTH}),
+        (CloudRule.SCL, {_BY_SCL, _BY_BOTH}),
+        (CloudRule.BOTH, {_BY_BOTH}),
+        (CloudRule.EITHER, {_BY_PROBABILITY, _BY_SCL, _BY_BOTH}),
+    ],
+)
+def test_a_cloud_rule_says_which_of_the_two_masks_count(rule: CloudRule, clouds: set[tuple[int, int]]) -> None:
+    for pixel in (_CLEAR, _BY_PROBABILITY, _BY_SCL, _BY_BOTH):
+        assert one(*pixel, rule=rule) is (Quality.CLOUD if pixel in clouds else Quality.CLASSIFIED)
+
+
+@pytest.mark.parametrize("rule", CloudRule)
+def test_shadow_cirrus_and_nodata_do_not_depend_on_the_cloud_rule(rule: CloudRule) -> None:
+    assert one(3, rule=rule) is Quality.SHADOW
+    assert one(10, rule=rule) is Quality.CIRRUS
+    assert one(0, 100, rule=rule) is Quality.NODATA
 
 
 def test_nodata_stays_nodata_under_cloud_and_outside_the_ice() -> None:
@@ -81,3 +108,13 @@ def test_counting_finds_every_code() -> None:
     counts = count(codes)
     assert counts[Quality.CLOUD] == 2
     assert sum(counts.values()) == 6
+
+
+def test_a_map_that_is_all_but_empty_is_said_to_be() -> None:
+    land = usability(classified=4, not_ice=9994, implausible=2)
+    assert (land.usable_percent, land.classified_percent) == (100, 0.04)
+    assert land.note == (
+        "Next to nothing is ice: 0.04 % of the tile has a class, 100.0 % is usable "
+        "(not ice 99.9 %, implausible reflectance 0.0 %)."
+    )
+    assert usability(classified=1, not_ice=999).note == ""

@@ -9,7 +9,7 @@ from shared.science.albedo import broadband
 from shared.science.classes import Quality, SurfaceClass
 from shared.science.forest import Classifier
 from shared.science.indices import algae_index, cells_per_ml, snow_index
-from shared.science.layers import ALBEDO, ALGAE, CLASS, CONFIDENCE, QUALITY
+from shared.science.layers import ALBEDO, ALGAE, CLASS, CONFIDENCE, MARGIN, QUALITY
 from shared.science.reflectance import Radiometry
 from shared.science.statistics import Tally
 from shared.science.surface import classify_window
@@ -141,9 +141,16 @@ def test_numbers_that_do_not_fit_a_layer_become_nodata() -> None:
 
 
 def test_a_tie_goes_to_the_class_listed_first() -> None:
-    codes, confidence = CLASSIFIER.vote(np.full((1, 9), 0.5, np.float32))
-    assert codes.tolist() == [SurfaceClass.SNOW]
-    assert confidence.tolist() == [0.5]
+    votes = CLASSIFIER.vote(np.full((1, 9), 0.5, np.float32))
+    assert votes.codes.tolist() == [SurfaceClass.SNOW]
+    assert votes.confidence.tolist() == [0.5]
+    assert votes.margin.tolist() == [0]
+
+
+def test_the_margin_is_what_the_winner_has_more_than_the_next() -> None:
+    layers = classified(ICE)  # shares 0.658 and 0.342
+    assert layers[MARGIN.name] == [32]
+    assert classified(ROCK)[MARGIN.name] == [MARGIN.nodata]
 
 
 def test_statistics_are_those_of_the_written_numbers() -> None:

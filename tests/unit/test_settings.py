@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from shared.cloud import CloudRule
 from shared.errors import BadSetting
 from shared.settings import Settings
 
@@ -66,6 +67,7 @@ def test_values_are_read() -> None:
         ("RESOLUTION", "20.0", "expected one of"),
         ("CLOUD_PROBABILITY", "101", "CLOUD_PROBABILITY is 101; expected a number from 0 to 100"),
         ("CLOUD_PROBABILITY", "-1", "CLOUD_PROBABILITY"),
+        ("CLOUD_RULE", "all", "CLOUD_RULE is 'all'; expected one of probability, scl, both, either"),
         ("MINIMUM_USABLE", "nan", "MINIMUM_USABLE"),
         ("MINIMUM_USABLE", "inf", "MINIMUM_USABLE"),
         ("MINIMUM_USABLE", "forty", "'forty'; expected a number"),
@@ -102,6 +104,11 @@ def test_no_secret_is_shown() -> None:
     settings = Settings.from_env({"AzureWebJobsStorage": "AccountKey=secret1", "COPERNICUS_PASSWORD": "secret2"})
     assert "secret" not in repr(settings) + str(settings)
     assert settings.copernicus.password == "secret2"
+
+
+def test_the_cloud_rule_can_be_set() -> None:
+    assert Settings.from_env(LOCAL).defaults.cloud_rule is CloudRule.EITHER
+    assert Settings.from_env(LOCAL | {"CLOUD_RULE": "both"}).defaults.cloud_rule is CloudRule.BOTH
 
 
 def test_the_room_for_backfill_can_be_set() -> None:

@@ -19,7 +19,7 @@ from shared.pipeline.stage import Following
 from shared.pipeline.stage_budget import UNKNOWN_SIZE
 from shared.pipeline.stage_rules import MOST_REFUSALS
 from shared.ports import Retrieval
-from shared.records import MonthRecord, Record
+from shared.records import Record
 from shared.settings import Downloads
 from tests.fakes import NOON, FakeSlots, FakeTally
 from tests.products import L1C, SECOND_HALF, l1c_zip
@@ -34,13 +34,11 @@ def test_a_product_gone_from_the_provider_fails_and_its_month_is_searched_again(
     assert this.record.reason == "The provider has no product id-1. Its month is searched again."
 
 
-def test_a_product_not_found_but_listed_as_offline_is_offline_and_its_month_counts_as_waiting():
+def test_a_product_not_found_but_listed_as_offline_is_offline_and_is_looked_for_by_the_schedule():
     this = Stage(l1c_zip())
-    this.ledger.save_month(MonthRecord(MONTH.value(), NOON, 20, closed=True))
     this.catalogue.downloads.clear()
     this.lists(online=False)
     assert this.run() == []
-    assert this.ledger.month_rows[MONTH.value()].waiting == 1, "schedule looks at it every day"
     assert this.record.state is State.OFFLINE
     assert "archive" in this.record.reason
 
@@ -275,9 +273,17 @@ def test_an_identifier_that_is_published_anew_while_the_old_one_is_asked_for_is_
     )
 
 
-def test_a_month_that_the_ledger_does_not_know_needs_no_row_for_a_product_that_waits():
+def test_a_wait_for_a_slot_is_no_refusal_of_the_provider():
     this = Stage(l1c_zip())
-    this.catalogue.downloads.clear()
-    this.lists(online=False)
+    this.slots.held = 4
+    [following] = this.run()
+    assert following.message == this.message.model_copy(update={"waits": 1, "refusals": 0})
+
+
+def test_a_product_that_another_instance_staged_asks_for_no_correction_where_it_has_gone_further():
+    this = Stage(l1c_zip())
+    this.store = Meanwhile(
+        lambda: this.ledger.update("22WEV", L1C, lambda old: old.advanced(State.CORRECTED, step="correct", at=NOON))
+    )
     assert this.run() == []
-    assert this.ledger.month_rows == {}
+    assert this.record.state is State.CORRECTED

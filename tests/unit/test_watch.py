@@ -78,9 +78,22 @@ def test_a_sign_of_life_in_the_future_counts_as_none():
     assert len(rescues(FakeLedger([record]), FakeClock(LONG_AGO))) == 1
 
 
-def test_what_a_person_dropped_is_no_backfill_however_old():
-    dropped = replace(waiting(State.STAGED), id="", times={"discover": LONG_AGO + timedelta(days=4000)})
-    assert not dropped.is_backfill
+@pytest.mark.parametrize("facts", [{"id": ""}, {"sign": "drop"}, {"sign": "retry"}])
+def test_what_a_person_asked_for_is_no_backfill_however_old(facts):
+    at = LONG_AGO + timedelta(days=4000)
+    old = replace(waiting(State.STAGED), times={"discover": at})
+    assert old.is_backfill
+    sign = {facts["sign"]: at} if "sign" in facts else {}
+    assert not replace(old, id=facts.get("id", old.id), times={"discover": at, **sign}).is_backfill
+
+
+def test_a_product_behind_a_long_queue_is_not_taken_for_stuck():
+    record, queues = waiting(State.STAGED), FakeQueues()
+    for _ in range(100):
+        queues.send(CORRECTIONS, "x")
+    after = FakeClock(LONG_AGO + timedelta(days=5))
+    assert watch(ledger=FakeLedger([record]), queues=queues, clock=after) == []
+    assert len(watch(ledger=FakeLedger([record]), queues=FakeQueues(), clock=after)) == 1
 
 
 @pytest.mark.parametrize(("days", "backfill"), [(40, False), (90, True)])

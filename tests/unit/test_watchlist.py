@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.cloud import CloudRule
 from shared.errors import BadSetting
 from shared.models import CONFIG, WATCHLIST, BlobPath, State, Tile
 from shared.pipeline.watching import ACCEPTED, in_force, parse, settings_of, watchlist
@@ -44,6 +45,7 @@ def test_everything_an_area_may_say_is_read() -> None:
         "until": "2024-08-31",
         "scene_cloud_limit": 70,
         "cloud_probability": 30,
+        "cloud_rule": "both",
         "minimum_usable": 25.5,
         "resolution": 60,
         "catalogue": "dhus",
@@ -55,6 +57,7 @@ def test_everything_an_area_may_say_is_read() -> None:
     assert area.tiles == ("22WEV", "22WEA")
     assert (area.months, area.since, area.until) == ((6, 7, 8), date(2019, 6, 1), date(2024, 8, 31))
     assert (area.cloud_probability, area.minimum_usable, area.resolution) == (30, 25.5, 60)
+    assert area.cloud_rule is CloudRule.BOTH
     assert (area.catalogue, area.correction) == ("dhus", "official")
     assert (area.ice_mask, area.model) == ("config/masks/greenland.shp", "forest-2")
 
@@ -98,6 +101,7 @@ def test_an_empty_watchlist_watches_nothing() -> None:
         (listed(AREA | {"since": "2024-02-01", "until": "2024-01-01"}), "since 2024-02-01 lies after until 2024-01-01"),
         (listed(AREA | {"scene_cloud_limit": 101}), "areas.0.scene_cloud_limit"),
         (listed(AREA | {"cloud_probability": -1}), "areas.0.cloud_probability"),
+        (listed(AREA | {"cloud_rule": "all"}), "areas.0.cloud_rule: Input should be 'probability', 'scl', 'both' or"),
         (listed(AREA | {"resolution": 10}), "areas.0.resolution"),
         (listed(AREA | {"minArea": 10}), "areas.0.minArea: Extra"),
     ],
@@ -228,10 +232,17 @@ def test_without_a_watchlist_nothing_is_watched() -> None:
 
 
 def test_a_tile_gets_the_settings_of_its_area_and_the_defaults_of_the_app() -> None:
-    area = AREA | {"minimum_usable": 0, "scene_cloud_limit": 80, "correction": "official", "ice_mask": "config/m.tif"}
+    area = AREA | {
+        "cloud_rule": "scl",
+        "minimum_usable": 0,
+        "scene_cloud_limit": 80,
+        "correction": "official",
+        "ice_mask": "config/m.tif",
+    }
     watched = Watchlist.parse(listed(area))
-    defaults = Defaults(cloud_probability=15, minimum_usable=55, resolution=60)
+    defaults = Defaults(cloud_probability=15, minimum_usable=55, resolution=60, cloud_rule=CloudRule.BOTH)
     mine, other = (settings_of(Tile(name), watched, defaults) for name in ("22WEV", "22WEA"))
     assert (mine.cloud_probability, mine.minimum_usable, mine.resolution) == (15, 0, 60)
     assert (mine.scene_cloud_limit, mine.correction, mine.ice_mask) == (80, "official", BlobPath(CONFIG, "m.tif"))
+    assert (mine.cloud_rule, other.cloud_rule) == (CloudRule.SCL, CloudRule.BOTH)
     assert (other.minimum_usable, other.scene_cloud_limit, other.correction) == (55, 100, "sen2cor")

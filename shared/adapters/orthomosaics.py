@@ -1,0 +1,265 @@
+"""Orthomosaics as GeoTIFFs, read by windows through any seekable file: a local one, or a blob read by ranges.
+
+A file of many gigabytes is never fetched whole: GDAL asks for the blocks that a window needs, and keeps a few of them.
+
+Bands: by their descriptions where those name blue, green, red, red edge and near infrared, in any order and among
+others; else the five bands must come in the order of their wavelengths. An alpha band, a mask, the file's nodata, NaN
+and zero in all five bands mean that there is nothing. Reflectances: as the file's scale and offset say; where it has
+none, floating point is reflectance from 0 to 1 and integers have 32768 for 1, as Agisoft Metashape writes them.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import BadProduct, IceWatchError
+from shared.models import shown
+from shared.science.drone import DRONE_BANDS
+from shared.science.orthomosaic import Place, numbers_of
+from shared.science.windows import Window
+
+MOST_PIXELS = 1_600_000_000  # 40,000 x 40,000: half an hour, which a function has, at a microsecond a pixel
+MOST_BANDS = 16
+MOST_BLOCK = 64 * 1024 * 1024  # bytes of one block, decoded, over all bands
+FULL_SCALE = 32768.0  # integers without a stated scale: this number is reflectance 1
+_ENV = {"GDAL_NUM_THREADS": "1", "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_CACHEMAX": 64}
+_NAMES = {  # descriptions without spaces and signs, in small letters
+    "blue": "Blue",
+    "green": "Green",
+    "red": "Red",
+    "rededge": "RedEdge",
+    "nir": "NIR",
+    "nearinfrared": "NIR",
+    "nearir": "NIR",
+}
+_DEGREE = 111_195.0  # metres of latitude, on a sphere of 6371 km
+_EDGE = 21  # points per side of the outline
+
+
+@dataclass(slots=True, eq=False)  # rasterio keeps open files in a set
+class _Source:
+    """A file for GDAL, which loses what a read raises: kept here, so that it can be raised afterwards."""
+
+    file: BinaryIO
+    error: IceWatchError | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self.file.read(size)
+        except IceWatchError as error:
+            self.error = error
+            return b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def close(self) -> None:
+        """The file is closed by who opened it: GDAL opens and closes it several times."""
+
+    def __enter__(self) -> _Source:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """As close."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Orthomosaic:
+    """The Orthomosaic of `shared.pipeline.drone_ports`."""
+
+    place: Place
+    block: tuple[int, int]
+    is_named: bool
+    taken: datetime | None
+    label: str
+    dataset: Any = field(repr=False)
+    source: _Source = field(repr=False)
+    bands: tuple[int, ...] = field(repr=False)  # numbers in the file, in the order of DRONE_BANDS
+    alpha: tuple[int, ...] = field(repr=False)  # numbers of alpha bands
+    scales: npt.NDArray[np.float64] = field(repr=False)  # (bands, 1, 1)
+    offsets: npt.NDArray[np.float64] = field(repr=False)
+
+    def read(self, window: Window) -> npt.NDArray[np.uint16]:
+        import rasterio
+        from rasterio.errors import RasterioError
+        from rasterio.windows import Window as Rectangle
+
+        rectangle = Rectangle(window.column, window.row, window.width, window.height)
+        try:
+            with rasterio.Env(**_ENV):
+                stored = self.dataset.read((*self.bands, *self.alpha), window=rectangle)
+                masks = self.dataset.read_masks(self.bands, window=rectangle)  # not from alpha in floating point
+        except RasterioError as cause:
+            if self.source.error is not None:
+                raise self.source.error from cause
+            raise BadProduct(
+                f"{self.label} is damaged: its pixels from row {window.row}, column {window.column} do not decode."
+            ) from cause
+        if self.source.error is not None:
+            raise self.source.error
+        stored, alpha = stored[: len(self.bands)], stored[len(self.bands) :]
+        valid = (masks > 0).all(axis=0) & (alpha > 0).all(axis=0) & (stored != 0).any(axis=0)
+        return numbers_of((stored * self.scales + self.offsets).astype(np.float32), valid)
+
+
+class GdalOrthomosaics:
+    """The Orthomosaics of `shared.pipeline.drone_ports`, by rasterio."""
+
+    @contextmanager
+    def open(self, file: BinaryIO, label: str) -> Iterator[_Orthomosaic]:
+        """Open the GeoTIFF in ``file``; BadProduct beginning with ``label`` where it cannot be classified."""
+        import rasterio
+        from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+        source = _Source(file)
+        try:
+            with rasterio.Env(**_ENV), warnings.catch_warnings():
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)  # refused below with a sentence
+                dataset = rasterio.open(
+                    "orthomosaic.tif", driver="GTiff", sharing=False, opener=lambda *_, **__: _rewound(source)
+                )
+        except (RasterioError, ValueError) as cause:
+            if source.error is not None:
+                raise source.error from cause
+            raise BadProduct(f"{label} is no readable GeoTIFF.") from cause
+        with dataset:
+            yield _examined(dataset, source, label)
+
+
+def _rewound(source: _Source) -> _Source:
+    source.seek(0)
+    return source
+
+
+def _examined(dataset: Any, source: _Source, label: str) -> _Orthomosaic:
+    def insist(holds: bool, otherwise: str) -> None:
+        if not holds:
+            raise BadProduct(f"{label} {otherwise}.")
+
+    rows, columns, count = int(dataset.height), int(dataset.width), int(dataset.count)
+    insist(rows * columns <= MOST_PIXELS, f"has {rows} x {columns} pixels; at most {MOST_PIXELS} are accepted, cut it")
+    insist(count <= MOST_BANDS, f"has {count} bands; at most {MOST_BANDS} are accepted")
+    bands, is_named = _bands(dataset, label)
+    kinds = {np.dtype(dataset.dtypes[band - 1]) for band in bands}
+    insist(all(kind.kind in "uif" for kind in kinds), f"holds {', '.join(map(str, kinds))}; expected numbers")
+    block = tuple(map(int, dataset.block_shapes[0]))
+    size = block[0] * block[1] * count * max(kind.itemsize for kind in kinds)
+    insist(
+        size <= MOST_BLOCK,
+        f"is stored in blocks of {block[0]} x {block[1]} pixels, {size} bytes; at most {MOST_BLOCK} are accepted, "
+        "store it in tiles (gdal_translate -co TILED=YES)",
+    )
+    scales, offsets = _scaling(dataset, bands)
+    return _Orthomosaic(
+        place=_place(dataset, label),
+        block=(block[0], block[1]),
+        is_named=is_named,
+        taken=_taken(dataset.tags().get("TIFFTAG_DATETIME", "")),
+        label=label,
+        dataset=dataset,
+        source=source,
+        bands=bands,
+        alpha=_alpha(dataset),
+        scales=scales,
+        offsets=offsets,
+    )
+
+
+def _bands(dataset: Any, label: str) -> tuple[tuple[int, ...], bool]:
+    """Which bands are which, and whether the file names them."""
+    found: dict[str, int] = {}
+    for number, text in enumerate(dataset.descriptions, start=1):
+        plain = "".join(c for c in (text or "").lower() if c.isalpha())
+        if plain in _NAMES:
+            found.setdefault(_NAMES[plain], number)
+    if set(found) == set(DRONE_BANDS):
+        return tuple(found[band] for band in DRONE_BANDS), True
+    if found:
+        missing = ", ".join(band for band in DRONE_BANDS if band not in found)
+        raise BadProduct(f"{label} names some of its bands, but none {missing}.")
+    numbers = [number for number in range(1, dataset.count + 1) if number not in _alpha(dataset)]
+    if len(numbers) != len(DRONE_BANDS):
+        raise BadProduct(
+            f"{label} has {len(numbers)} bands without names; expected {', '.join(DRONE_BANDS)}, in this order or "
+            "named by their descriptions."
+        )
+    return tuple(numbers), False
+
+
+def _alpha(dataset: Any) -> tuple[int, ...]:
+    from rasterio.enums import ColorInterp
+
+    return tuple(n for n, kind in enumerate(dataset.colorinterp, start=1) if kind is ColorInterp.alpha)
+
+
+def _scaling(dataset: Any, bands: tuple[int, ...]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    stated = [(dataset.scales[band - 1], dataset.offsets[band - 1]) for band in bands]
+    if all(scaling == (1.0, 0.0) for scaling in stated):
+        stated = [(1.0 if np.dtype(dataset.dtypes[b - 1]).kind == "f" else 1 / FULL_SCALE, 0.0) for b in bands]
+    pairs = np.asarray(stated, np.float64)
+    return pairs[:, 0].reshape(-1, 1, 1), pairs[:, 1].reshape(-1, 1, 1)
+
+
+def _taken(text: str) -> datetime | None:
+    """When the file says it was made, which for an orthomosaic is mostly the time of processing or of flight."""
+    try:
+        return datetime.strptime(text.strip(), "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _place(dataset: Any, label: str) -> Place:
+    from rasterio._err import CPLE_BaseError  # what PROJ refuses comes as one, and under no public name
+    from rasterio.errors import RasterioError
+
+    if dataset.crs is None:
+        raise BadProduct(f"{label} has no coordinate system.")
+    a, b, c, d, e, f = tuple(dataset.transform)[:6]
+    if b or d or not (a > 0 > e) or not all(map(math.isfinite, (a, c, e, f))):
+        raise BadProduct(f"{label} is not north-up (its transform is {shown(tuple(dataset.transform)[:6])}); warp it.")
+    if dataset.transform.is_identity or not (dataset.crs.is_projected or dataset.crs.is_geographic):
+        raise BadProduct(f"{label} has no place on the ground in its coordinate system {shown(dataset.crs)}.")
+    try:
+        outline = _outline(dataset)
+        unit = dataset.crs.linear_units_factor[1] if dataset.crs.is_projected else _DEGREE
+    except (RasterioError, CPLE_BaseError) as cause:
+        raise BadProduct(f"{label} has a coordinate system that cannot be used: {shown(cause)}.") from cause
+    if not all(math.isfinite(lon) and math.isfinite(lat) and abs(lat) <= 90 for lon, lat in outline):
+        raise BadProduct(f"{label} lies outside what its coordinate system {shown(dataset.crs, 40)} covers.")
+    # A degree of longitude shrinks towards the poles: by the latitude of the centre, as a drone sees a small place.
+    middle = f + e * dataset.height / 2
+    shrunk = 1.0 if dataset.crs.is_projected else math.cos(math.radians(middle))
+    authority = dataset.crs.to_epsg()
+    return Place(
+        crs=f"EPSG:{authority}" if authority else str(dataset.crs.to_wkt()),
+        transform=(a, b, c, d, e, f),
+        rows=int(dataset.height),
+        columns=int(dataset.width),
+        metres=unit * math.sqrt(a * shrunk * -e),
+        outline=outline,
+    )
+
+
+def _outline(dataset: Any) -> tuple[tuple[float, float], ...]:
+    from rasterio.warp import transform
+
+    west, south, east, north = dataset.bounds
+    along = np.linspace(0, 1, _EDGE)[:-1]
+    x = np.concatenate([west + (east - west) * along, 0 * along + east, east - (east - west) * along, 0 * along + west])
+    y = np.concatenate(
+        [0 * along + south, south + (north - south) * along, 0 * along + north, north - (north - south) * along]
+    )
+    longitudes, latitudes = transform(dataset.crs, "EPSG:4326", [*x, x[0]], [*y, y[0]])
+    return tuple(zip(map(float, longitudes), map(float, latitudes), strict=True))

@@ -1,0 +1,53 @@
+"""discover, the rows: how an entry of the catalogue and a row of the ledger become one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from shared.models import State, TileMonth
+from shared.pipeline.discover_choice import Entry, month_of
+from shared.pipeline.outcome import superseded
+from shared.ports import Ledger
+from shared.records import Record
+
+
+def rows_of(month: TileMonth, ledger: Ledger) -> dict[str, Record]:
+    """The ledger's rows of products sensed in ``month``, by name."""
+    return {record.name: record for record in ledger.records(month.tile.name) if month_of(record) == month}
+
+
+def listed_again(old: Record, product_id: str) -> Record:
+    """``old``, deleted by the provider once, with the identifier under which it is there again."""
+    times = {name: at for name, at in old.times.items() if name != "deleted"}
+    return replace(old, id=product_id, note="", times=times)
+
+
+def begins_anew(record: Record, entry: Entry) -> bool:
+    """True where the catalogue's entry is to replace what the ledger holds."""
+    match record.state:
+        case State.OFFLINE:
+            return entry.state is not State.OFFLINE
+        case State.SKIPPED:  # for its clouds, a successor or a deletion that are no more
+            return entry.state is not State.SKIPPED
+        case State.FAILED:  # published again instead of a broken one, or dropped by hand without success
+            return record.id != entry.product.id and entry.state is not State.SKIPPED
+        case State.DISCOVERED:  # published again, after a deletion
+            return bool(record.id) and record.id != entry.product.id and entry.state is not State.SKIPPED
+        case _:
+            return False
+
+
+def first_row(entry: Entry, now: datetime) -> Record:
+    """The row of a product that the ledger does not know."""
+    product = entry.product
+    record = Record.of(
+        product.name,
+        entry.state,
+        reason=entry.reason,
+        id=product.id,
+        bytes=product.size,
+        checksum=";".join(f"{c.algorithm}:{c.value}" for c in product.checksums),
+        times={"published": product.published, "discover": now},
+    )
+    return superseded(record, entry.successor) if entry.successor else record

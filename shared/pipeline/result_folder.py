@@ -1,0 +1,32 @@
+"""A result folder in the store: nothing half-written looks complete, nothing of an older run is left over."""
+
+from __future__ import annotations
+
+from shared.models import RESULT_MANIFEST, BlobPath
+from shared.ports import ObjectStore
+
+
+class Results:
+    """One run's results below ``folder``."""
+
+    def __init__(self, store: ObjectStore, folder: BlobPath) -> None:
+        self._store, self._folder, self._written = store, folder, set[BlobPath]()
+
+    def emit(self, name: str, data: bytes, content_type: str) -> None:
+        """Write one result; the first takes an older manifest away, the manifest sweeps up what is left over."""
+        if not self._written:
+            self._store.delete(self._folder / RESULT_MANIFEST)
+        self._store.write(self._folder / name, data, content_type=content_type)
+        self._written.add(self._folder / name)
+        if name == RESULT_MANIFEST:
+            self._sweep(keep=self._written)
+
+    def remove(self) -> None:
+        """Take away whatever this or an earlier run wrote, the manifest first."""
+        self._store.delete(self._folder / RESULT_MANIFEST)
+        self._sweep(keep=set())
+
+    def _sweep(self, *, keep: set[BlobPath]) -> None:
+        for blob in list(self._store.list(self._folder)):
+            if blob.path not in keep:
+                self._store.delete(blob.path)

@@ -1,0 +1,66 @@
+"""Reflectances that contradict their metadata are noticed; those of sound products are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from models.statistics import read_statistics
+from shared.safe import ICE_BANDS
+from shared.science.classes import SurfaceClass
+from shared.science.selftest import fault
+
+Spectra = dict[str, npt.NDArray[np.float32]]
+
+
+def sample(*codes: SurfaceClass, pixels: int = 2000, shift: float = 0.0, factor: float = 1.0) -> Spectra:
+    """Pixels of some classes as the training figures have them, all moved by ``shift``."""
+    random = np.random.default_rng(5)
+    classes = [read_statistics(ICE_BANDS)[code - 1] for code in codes]
+    parts = [
+        np.maximum(random.normal(one.mean, np.asarray(one.sd) / 2, (pixels // len(classes), len(ICE_BANDS))), 0.001)
+        for one in classes
+    ]
+    values = (np.concatenate(parts) * factor + shift).astype(np.float32)
+    return dict(zip(ICE_BANDS, values.T, strict=True))
+
+
+@pytest.mark.parametrize("stated", [True, False])
+@pytest.mark.parametrize("code", SurfaceClass)
+def test_each_class_alone_passes(code: SurfaceClass, stated: bool) -> None:
+    assert fault(sample(code), stated_offset=stated) is None
+
+
+@pytest.mark.parametrize("code", SurfaceClass)
+def test_a_missing_offset_is_noticed_on_each_class_alone(code: SurfaceClass) -> None:
+    found = fault(sample(code, shift=0.1), stated_offset=False)
+    assert found is not None
+    assert found.startswith("no offset is stated, and 0.00 % of its usable pixels are darker than 0.1 in any band")
+
+
+def test_an_offset_that_the_numbers_do_not_hold_is_noticed() -> None:
+    found = fault(sample(*SurfaceClass, shift=-0.1), stated_offset=True)
+    assert found is not None
+    assert "of its usable reflectances are impossible" in found
+
+
+def test_a_wrong_quantification_value_is_noticed() -> None:
+    found = fault(sample(*SurfaceClass, factor=10), stated_offset=True)
+    assert found is not None
+    assert "at most 10 % are accepted" in found
+
+
+def test_a_few_odd_pixels_do_no_harm() -> None:
+    values = sample(*SurfaceClass)
+    values["B02"][:150] = 6.0
+    assert fault(values, stated_offset=True) is None
+    values["B02"][:300] = 6.0
+    assert fault(values, stated_offset=True) is not None
+
+
+def test_of_a_handful_of_pixels_nothing_is_said() -> None:
+    assert (
+        fault({band: values[:99] for band, values in sample(*SurfaceClass, shift=3).items()}, stated_offset=True)
+        is None
+    )
