@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from tempfile import gettempdir
+from tempfile import TemporaryFile, gettempdir
 from types import FrameType
 
 from azure.storage.queue import QueueClient
@@ -48,6 +48,7 @@ from shared.wiring import services
 DONE, AGAIN, MISCONFIGURED = 0, 1, 2
 _FIRST_DELAY = 30  # seconds before the second try; doubles, up to the visibility
 _LEASE = 60  # seconds until the lock of a dead worker is free
+_MOST_STOPS = 50  # times a product may be stopped by a signal; one that brings its machine down must end somewhere
 _RESOLUTION = 20  # metres, where the watchlist and the settings say nothing
 _SILENT = "The worker ended without a word on every try, most likely killed for memory or time."
 _BEYOND = {State.CORRECTED, State.CLASSIFIED, State.REJECTED, State.SKIPPED}
@@ -145,7 +146,7 @@ class Worker:
                     checkpoint=checkpoint,
                 )
         except Stopped:
-            return partial(self._stopped, delivery)
+            return partial(self._stopped, delivery, message)
         except Exception as error:  # noqa: BLE001  # whatever it was, the message must not wait for its timeout
             return partial(self._failed, delivery, message, error)
         return partial(_delete, delivery)
@@ -179,12 +180,15 @@ class Worker:
         delivery.replace(delivery.text, visibility)
         return DONE
 
-    def _stopped(self, delivery: Delivery) -> int:
+    def _stopped(self, delivery: Delivery, message: CorrectionMessage) -> int:
         if not self.stop.signal:
             _log.warning("Stopped: the message was lost to another worker.")
             return AGAIN
         _log.warning("Stopped by signal %d; the message is visible again.", self.stop.signal)
-        delivery.release(0)
+        if message.stops < _MOST_STOPS:  # being stopped is no failure of the product: no try is counted
+            delivery.replace(message.model_copy(update={"stops": message.stops + 1}).encode(), 0)
+        else:
+            delivery.release(0)
         return 128 + self.stop.signal
 
     def _failed(self, delivery: Delivery, message: CorrectionMessage, error: Exception) -> int:
@@ -253,7 +257,12 @@ def main() -> int:
 
 
 def _check_disk(folder: Path, commands: Sequence[Command]) -> None:
-    """Raise BadSetting where Sen2Cor would work on a network folder: its products come out empty there."""
+    """Raise BadSetting where nothing can be written, or Sen2Cor would work on a network folder: it fails there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as cause:
+        raise BadSetting(f"CORRECTION_WORK is {folder}, where nothing can be written: {cause.strerror}.") from cause
     kind = network_file_system(folder)
     if kind and any(command.name == "Sen2Cor" for command in commands):
         raise BadSetting(f"CORRECTION_WORK is {folder}, on a {kind} file system; Sen2Cor needs a disk of this machine.")

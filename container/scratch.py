@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from shared.adapters.processes import end_orphans
+from shared.adapters.removal import remove
 
 _PREFIX, _LOCK = "icewatch-correct-", ".lock"
 _log = logging.getLogger("icewatch")
@@ -49,7 +49,8 @@ def _lock_of(folder: Path) -> Path:
 
 
 def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    if not remove(folder):
+        _log.warning("Not all of %s could be removed.", folder)
     _lock_of(folder).unlink(missing_ok=True)
 
 

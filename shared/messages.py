@@ -126,6 +126,7 @@ class CorrectionMessage(Message):
 
     product: Annotated[str, _product(Level.L1C)]
     waits: int = Field(ge=0, default=0)  # how often backfill was put back to let new acquisitions go first
+    stops: int = Field(ge=0, default=0)  # how often a worker was told to stop with it in hand
 
     def name(self) -> ProductName:
         """The product this message names."""

@@ -25,7 +25,7 @@ NATIVE_METRES: Mapping[str, int] = {
     band: 10 if band in {"B02", "B03", "B04", "B08"} else 60 if band in {"B01", "B09", "B10"} else 20 for band in BANDS
 }
 ICE_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B8A", "B11", "B12")  # the classifier's nine, at 20 m
-_MAX_XML = 64 * 1024 * 1024
+_MAX_XML = 8 * 1024 * 1024  # bytes; real ones have at most 1 MB, and a parsed tree takes some twenty times the text
 _MOST_PIXELS = 10_980  # side of a tile at 10 m
 _FARTHEST = 1e7  # metres, easting and northing of any place in UTM
 

@@ -30,6 +30,7 @@ _ROOT = "Level-2A_Ground_Image_Processing_Parameter"
 _SCHEMA = "{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation"
 _HALF_TILE = 0.55  # degrees of latitude from the centre of a tile to its farthest corner: 54.9 km and the curvature
 _SRTM_NORTH, _SRTM_SOUTH = 60.0, -56.0  # degrees; the shuttle saw nothing beyond
+_OZONE = {"SUMMER": (250, 290, 331, 370, 410, 450), "WINTER": (250, 290, 330, 377, 420, 460)}  # by its own GIPP
 _POLAR = 60.0  # degrees north and south
 _TROPICAL = 30.0
 _log = logging.getLogger("icewatch")
@@ -100,6 +101,7 @@ def parameters(
         dem: Elevation to use; None for flat ground.
         dem_folder: Folder that holds the folder of each DEM, absolute or below the processor's home.
     """
+    of_year = correction.season or season(product.sensing, product.tile)
     return {
         "Nr_Threads": correction.threads,
         "DEM_Directory": f"{dem_folder}/{dem.folder}" if dem else "NONE",
@@ -110,11 +112,17 @@ def parameters(
         "Generate_DDV_Output": "FALSE",
         "Downsample_20_to_60": "FALSE",
         "Aerosol_Type": correction.aerosol,
-        "Mid_Latitude": correction.season or season(product.sensing, product.tile),
-        "Ozone_Content": str(correction.ozone),
+        "Mid_Latitude": of_year,
+        "Ozone_Content": str(_ozone(correction.ozone, of_year)),
         "Cirrus_Correction": "TRUE",
         "DEM_Terrain_Correction": "TRUE",
     }
+
+
+def _ozone(wanted: int, of_year: str) -> int:
+    """The ozone column (Dobson units) nearest to ``wanted`` that Sen2Cor has a table of; 0 stays: by metadata."""
+    tables = _OZONE.get(of_year)
+    return min(tables, key=lambda column: abs(column - wanted)) if wanted and tables else wanted
 
 
 def _flag(value: bool) -> str:

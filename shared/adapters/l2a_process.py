@@ -9,20 +9,23 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from shared.adapters.gipp import FLAT, DemSource, dem_for, gipp_xml, parameters
 from shared.adapters.heard import says_flat
 from shared.adapters.jp2 import Jp2, jp2_of
 from shared.adapters.processes import Limits, Run
+from shared.adapters.removal import remove
 from shared.adapters.verdict import NOT_RUN, Ended, Kind, Verdict, l2a_of, of_files, of_images, of_process
 from shared.errors import BadProduct, TransientError
-from shared.models import ProductName
+from shared.models import ProductName, shown
 from shared.ports import Corrected
 from shared.safe import TileMetadata, parse_product_metadata, parse_tile_metadata
 from shared.settings import Correction
 
 GIPP = "AUX_DATA/L2A_GIPP.xml"  # member of the L2A folder that keeps the parameters; its manifest.safe does not name it
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")  # for elevation tiles
+_SEN2CORS_OWN = ("AOT", "WVP")  # layers that classification does not read, and users do
 _PASSED_ON = ("PATH", "LANG", "TZ", "SSL_CERT_FILE", *_PROXIES)
 _HELP = Limits(120.0)  # for stating a version
 _MOST_REPORT = 8 * 1024 * 1024  # bytes of a log that are looked through
@@ -64,7 +67,7 @@ class L2AProcess:
         self._product = ProductName.parse(l1c.name)
         self._output, self._scratch = work / "l2a", work / "work"
         self._home = _home_of(command, work)
-        shutil.rmtree(work, ignore_errors=True)  # a stale partial result would make it say "already processed"
+        remove(work)  # a stale partial result would make it say "already processed"
         for folder in (self._output, self._scratch, work / "tmp", work / "home" / "cfg", work / "home" / "log"):
             folder.mkdir(parents=True)
         version = _version(command, work, checkpoint)
@@ -86,8 +89,8 @@ class L2AProcess:
         if verdict.kind is Kind.UNSUPPORTED:
             return ended.heard.refusal
         verdict.enforce()
-        folder = self._found()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        folder = self._found(says_done=ended.heard.already)
+        remove(self._scratch)
         return Corrected(
             folder,
             self.processor,
@@ -176,25 +179,50 @@ class L2AProcess:
     def _kept_gipp(self, folder: Path) -> str:
         if not self._command.takes_gipp:
             return ""
-        (folder / GIPP).parent.mkdir(exist_ok=True)
-        shutil.copyfile(self._gipp, folder / GIPP)
+        try:
+            (folder / GIPP).parent.mkdir(exist_ok=True)
+            shutil.copyfile(self._gipp, folder / GIPP)
+        except OSError as cause:
+            reason = f"Correcting {self._product} left no place for {GIPP}: {cause}."
+            raise Verdict(Kind.MISSING, reason).error() from cause
         return GIPP
 
     # -- judging what lies there -----------------------------------------------------------------------------------
 
-    def _found(self) -> Path:
+    def _found(self, *, says_done: bool) -> Path:
+        """The L2A folder, judged. What cannot be looked at counts as missing."""
         try:
-            l2a = l2a_of((path.name for path in self._output.iterdir() if path.is_dir()), self._product)
-        except BadProduct as cause:
-            raise Verdict(Kind.MISSING, str(cause)).error() from cause
+            return self._judged()
+        except (BadProduct, OSError) as cause:
+            if says_done:
+                reason = f"Correcting {self._product} wrote nothing: the processor says 'already processed'."
+                raise Verdict(Kind.ALREADY, reason).error() from cause
+            raise Verdict(Kind.MISSING, f"Correcting {self._product}: {cause}").error() from cause
+
+    def _judged(self) -> Path:
+        l2a = l2a_of((path.name for path in self._output.iterdir() if path.is_dir()), self._product)
         folder = self._output / l2a.safe
-        paths = (path for path in folder.rglob("*") if path.is_file())
-        sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
-        verdict, images = of_files(sizes, self._resolution, l2a)
+        sizes = _sizes(folder)
+        verdict, images = of_files(sizes, self._resolution, l2a, more=_SEN2CORS_OWN if self._command.takes_gipp else ())
         verdict.enforce()
         tile = _metadata(folder, sizes)
-        of_images({name: _image(folder / name) for name in images}, tile.shapes, self._resolution, l2a).enforce()
+        of_images({name: _image(folder / name) for name in images}, tile.shapes, l2a).enforce()
         return folder
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Path -> bytes of all files; BadProduct where there is anything but files and folders.
+
+    A link would have us upload, or write over, what lies outside of the folder.
+    """
+    sizes = {}
+    for path in (folder, *folder.rglob("*")):
+        mode, name = path.lstat().st_mode, path.relative_to(folder).as_posix()
+        if S_ISREG(mode):
+            sizes[name] = path.lstat().st_size
+        elif not S_ISDIR(mode):
+            raise BadProduct(f"{folder.name} holds '{shown(name)}', which is no file and no folder.")
+    return sizes
 
 
 def stated(command: Command, work: Path) -> str:

@@ -7,6 +7,7 @@ metadata that parse. What else there is stands in `Kind`, and whether another tr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,6 +20,7 @@ from shared.safe import l2a_files
 
 _SIGKILL = 9
 NOT_RUN = (126, 127)  # exit codes of a shell, and of setpriv, for a program that cannot be run
+_METRES = re.compile(r"_(10|20|60)m\.jp2$")
 _SIDE = 109_800  # metres, of a tile
 
 
@@ -96,9 +98,9 @@ def of_process(ended: Ended, product: ProductName, *, dem_required: bool = False
             f"was stopped {at}: for {ended.silent:.0f} s it had said nothing and computed nothing.",
         ),
         (ended.timed_out, Kind.HUNG, f"was stopped {at} after {ended.seconds:.0f} s, the time limit."),
-        (ok and heard.already, Kind.ALREADY, "wrote nothing: the processor says 'already processed'."),
         (no_dem and not heard.no_disk, Kind.NO_DEM, "found no elevation model, and one is required."),
         (ok and heard.succeeded, Kind.SUCCESS, ""),
+        (ok and heard.already, Kind.ALREADY, "wrote nothing: the processor says 'already processed'."),
         (heard.no_disk, Kind.DISK_FULL, f"ended {at}: the disk was full."),
         (killed, Kind.OUT_OF_MEMORY, f"was killed {at}: most likely memory ran out."),
         (ended.signal > 0, Kind.CRASHED, f"crashed {at} with signal {ended.signal}: {heard.last()}"),
@@ -130,32 +132,41 @@ def l2a_of(names: Iterable[str], l1c: ProductName) -> ProductName:
     return found[0]
 
 
-def of_files(sizes: Mapping[str, int], resolution: int, product: ProductName) -> tuple[Verdict, Sequence[str]]:
-    """Judge the members of an L2A folder (path -> bytes), and name the images to look into."""
+def of_files(
+    sizes: Mapping[str, int], resolution: int, product: ProductName, *, more: Sequence[str] = ()
+) -> tuple[Verdict, Sequence[str]]:
+    """Judge the members of an L2A folder (path -> bytes), and name the images to look into: all there are.
+
+    ``more`` are layers that are expected beside what classification reads, such as "AOT": of that resolution.
+    """
     try:
         files = l2a_files(sizes, resolution, str(product))
     except BadProduct as error:
         return Verdict(Kind.MISSING, str(error)), ()
     if MANIFEST not in sizes:
         return Verdict(Kind.MISSING, f"{product} is incomplete: {MANIFEST} missing."), ()
-    images = [*files.bands.values(), files.scl, files.cloud_probability]
+    images = [name for name in sizes if name.endswith(".jp2")]
+    if lacking := [name for name in more if not any(image.endswith(f"_{name}_{resolution}m.jp2") for image in images)]:
+        return Verdict(Kind.MISSING, f"{product} is incomplete at {resolution} m: {', '.join(lacking)} missing."), ()
     if empty := [name for name in (*images, files.product_metadata, files.tile_metadata, MANIFEST) if not sizes[name]]:
         return Verdict(Kind.MISSING, f"{product} holds empty files: {', '.join(empty)}."), ()
     return Verdict(Kind.SUCCESS), images
 
 
-def of_images(
-    images: Mapping[str, Jp2], shapes: Mapping[int, tuple[int, int]], resolution: int, product: ProductName
-) -> Verdict:
-    """Judge what the headers of the images say.
+def of_images(images: Mapping[str, Jp2], shapes: Mapping[int, tuple[int, int]], product: ProductName) -> Verdict:
+    """Judge what the headers of the images say; the end of a name tells the resolution ("_20m.jp2").
 
     ``shapes`` is what the tile's metadata states, pixel size in metres -> rows, columns; where it states nothing for
-    ``resolution``, a whole tile is expected: 5490 pixels a side at 20 m, 1830 at 60 m.
+    a resolution, a whole tile is expected: 5490 pixels a side at 20 m, 1830 at 60 m.
     """
-    rows, columns = shapes.get(resolution, (_SIDE // resolution, _SIDE // resolution))
     for name, image in images.items():
         if image.fault:
             return Verdict(Kind.UNREADABLE, f"{name} of {product} {image.fault}.")
+        metres = _METRES.search(name)
+        if metres is None:  # a preview
+            continue
+        resolution = int(metres[1])
+        rows, columns = shapes.get(resolution, (_SIDE // resolution, _SIDE // resolution))
         if (image.rows, image.columns) != (rows, columns):
             return Verdict(
                 Kind.WRONG_SIZE,

@@ -35,6 +35,10 @@ def no_orphan_of(world: World) -> None:
         ("partial", "B11 missing"),
         ("metadata", "no readable XML"),
         ("small", "B03"),
+        ("noaot", "AOT missing"),
+        ("cutwvp", "WVP"),
+        ("linked", "'HTML/secret.xml', which is no file and no folder"),
+        ("deleted", "No such file or directory"),
         ("refuse", "reads the format"),
     ],
 )
@@ -80,7 +84,7 @@ def test_trouble_of_the_processor_that_may_pass_is_tried_again_a_few_times(
     assert world.l2a() == []
 
 
-@pytest.mark.parametrize("behave", ["succeed", "children", "escape", "flood"])
+@pytest.mark.parametrize("behave", ["succeed", "children", "escape", "flood", "closed", "twosay"])
 def test_what_the_processor_does_besides_harms_no_success(world: World, behave: str) -> None:
     world.stage()
     assert world.run(behave) == DONE
@@ -144,3 +148,9 @@ def test_sen2cor_is_not_let_work_on_a_network_folder(monkeypatch: pytest.MonkeyP
     with pytest.raises(BadSetting, match="on a cifs file system; Sen2Cor needs a disk of this machine"):
         run._check_disk(tmp_path, [approximate, sen2cor])
     run._check_disk(tmp_path, [approximate])
+
+
+def test_a_work_folder_that_cannot_be_written_is_a_bad_setting_and_costs_no_product_a_try(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(BadSetting, match="where nothing can be written"):
+        run._check_disk(tmp_path / "file", [Command("approximate", ("python",))])

@@ -17,6 +17,7 @@ from container.run import AGAIN, DONE, Stop
 from container.scratch import scratch
 from shared.adapters.leases import LOCKS, Leases, ProductLocks
 from shared.adapters.processes import MARKER
+from shared.messages import CorrectionMessage
 from shared.models import State
 from tests.adapters.worker_world import StopWhen, World, environment, lives, start
 
@@ -58,6 +59,8 @@ def test_told_to_stop_it_gives_the_message_back_at_once_and_cleans_up(
     assert not world.lock_is_there()
     message = world.queue.receive_message(visibility_timeout=1)
     assert message is not None, "visible at once"
+    assert message.dequeue_count == 1, "however often it is stopped, no try is counted"
+    assert CorrectionMessage.decode(message.content).stops == 1
     time.sleep(1.1)
     assert world.run() == DONE
     assert world.has(State.CORRECTED)

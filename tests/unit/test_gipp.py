@@ -89,7 +89,7 @@ def test_the_settings_decide() -> None:
     assert decided["Nr_Threads"] == "2"
     assert decided["Aerosol_Type"] == "MARITIME"
     assert decided["Mid_Latitude"] == "WINTER"
-    assert decided["Ozone_Content"] == "331"
+    assert decided["Ozone_Content"] == "330", "the winter's table next to 331"
     assert decided["Force_Exit_On_DEM_Error"] == "TRUE"
     assert decided["DEM_Directory"] == "/data/dem/CopernicusDEM90_AWS"
 
@@ -141,3 +141,12 @@ def test_a_file_that_is_no_gipp_is_passed_over_with_a_warning(
     path.write_text(text)
     assert gipp_xml(values(), [path]) == gipp_xml(values())
     assert f"{path} is not used" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("wanted", "of_year", "written"),
+    [(331, "WINTER", "330"), (331, "SUMMER", "331"), (460, "SUMMER", "450"), (0, "WINTER", "0")],
+)
+def test_the_ozone_column_is_one_that_the_season_has_a_table_of(wanted: int, of_year: str, written: str) -> None:
+    correction = Correction(ozone=wanted, season=of_year)
+    assert parameters(PRODUCT, correction, dem=None, dem_folder="")["Ozone_Content"] == written

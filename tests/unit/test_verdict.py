@@ -30,7 +30,8 @@ GOOD = "Progress[%]: 100.00 : Application terminated successfully."
         (ended(0, GOOD), Kind.SUCCESS),
         (ended(1, GOOD), Kind.ERROR),
         (ended(0), Kind.ERROR),
-        (ended(0, "Product already processed.", GOOD), Kind.ALREADY),
+        (ended(0, "Product already processed."), Kind.ALREADY),
+        (ended(0, "Product already processed.", GOOD), Kind.SUCCESS),  # the files decide
         (ended(0, GOOD, timed_out=True), Kind.HUNG),
         (ended(-15, silent=900.0), Kind.HUNG),
         (ended(-11), Kind.CRASHED),
@@ -212,10 +213,11 @@ def test_the_two_ways_to_hang_are_told_apart() -> None:
 def test_every_image_must_have_the_size_that_the_metadata_states(
     shapes: dict[int, tuple[int, int]], resolution: int, images: list[Jp2], kind: Kind
 ) -> None:
-    named = {f"B{number:02d}.jp2": image for number, image in enumerate(images)}
-    assert of_images(named, shapes, resolution, ProductName.parse(L2A)).kind is kind
+    named = {f"T22WEV_B{number:02d}_{resolution}m.jp2": image for number, image in enumerate(images)}
+    preview = {"T22WEV_PVI.jp2": Jp2(rows=343, columns=343)}
+    assert of_images(named | preview, shapes, ProductName.parse(L2A)).kind is kind
 
 
 def test_a_wrong_size_is_told_with_both_sizes() -> None:
-    verdict = of_images({"B03.jp2": Jp2(rows=15, columns=16)}, {20: (16, 16)}, 20, ProductName.parse(L2A))
-    assert verdict.reason == f"B03.jp2 of {L2A} has 15 x 16 pixels; expected 16 x 16."
+    verdict = of_images({"B03_20m.jp2": Jp2(rows=15, columns=16)}, {20: (16, 16)}, ProductName.parse(L2A))
+    assert verdict.reason == f"B03_20m.jp2 of {L2A} has 15 x 16 pixels; expected 16 x 16."
