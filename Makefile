@@ -20,11 +20,12 @@ run: setup ## Run the functions on this machine until Ctrl-C
 test: setup ## Run all tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
-check: setup ## Lint, format, types, import contracts
+check: setup ## Lint, format, types, import contracts, templates
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m infra.check
 
 bench: setup ## Measure; numbers hold for this machine only
 	$(BIN)/python -m benchmarks

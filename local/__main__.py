@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from local import classify_command, commands, watchlist_commands
+from local import classify_command, commands, cost_command, watchlist_commands
 from shared.errors import IceWatchError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command()(commands.status)
 app.command()(commands.backfill)
 app.command()(commands.retry)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(commands.train)
+app.command()(cost_command.cost)
 app.add_typer(watchlist_commands.watchlist, name="watchlist")
 
 
