@@ -20,12 +20,13 @@ run: setup ## Run the functions on this machine until Ctrl-C
 test: setup ## Run all tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
-check: setup ## Lint, format, types, import contracts, Dockerfile
+check: setup ## Lint, format, types, import contracts, Dockerfile, templates
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint container/Dockerfile
+	$(BIN)/python -m infra.check
 
 bench: setup ## Measure; numbers hold for this machine only
 	$(BIN)/python -m benchmarks

@@ -2,6 +2,7 @@
 
 import azure.functions as func
 
+from functions.outputs import Messages
 from shared.messages import PRODUCTS, TILE_MONTHS, TileMonthMessage
 from shared.settings import STORAGE
 from shared.wiring import services
@@ -12,7 +13,7 @@ bp = func.Blueprint()
 @bp.function_name("discover")
 @bp.queue_trigger(arg_name="message", queue_name=TILE_MONTHS, connection=STORAGE)
 @bp.queue_output(arg_name="products", queue_name=PRODUCTS, connection=STORAGE)
-def discover(message: func.QueueMessage, products: func.Out[list[str]]) -> None:
+def discover(message: func.QueueMessage, products: Messages) -> None:
     """Search the catalogue for one tile-month and ask for what is new."""
     from shared.pipeline import discover as step
     from shared.pipeline.discover_choice import Rules

@@ -3,6 +3,7 @@
 import azure.functions as func
 
 from functions.blob_name import BlobName
+from functions.outputs import Messages
 from shared.messages import CLASSIFICATIONS, CORRECTIONS, CorrectionMessage
 from shared.models import DROP
 from shared.settings import STORAGE
@@ -15,7 +16,7 @@ bp = func.Blueprint()
 @bp.blob_trigger(arg_name="blob", path=f"{DROP}/{{name}}", connection=STORAGE, source=func.BlobSource.EVENT_GRID)
 @bp.queue_output(arg_name="corrections", queue_name=CORRECTIONS, connection=STORAGE)
 @bp.queue_output(arg_name="classifications", queue_name=CLASSIFICATIONS, connection=STORAGE)
-def drop(blob: BlobName, corrections: func.Out[list[str]], classifications: func.Out[list[str]]) -> None:
+def drop(blob: BlobName, corrections: Messages, classifications: Messages) -> None:
     """Bring a product that somebody put into the inbox on its way."""
     from shared.pipeline import drop as step
     from shared.pipeline.drone_drop import drop_orthomosaic, is_orthomosaic

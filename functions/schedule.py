@@ -2,6 +2,7 @@
 
 import azure.functions as func
 
+from functions.outputs import Messages
 from shared.messages import TILE_MONTHS
 from shared.settings import STORAGE
 from shared.wiring import services
@@ -12,7 +13,7 @@ bp = func.Blueprint()
 @bp.function_name("schedule")
 @bp.timer_trigger(arg_name="timer", schedule="%SCHEDULE%", run_on_startup=False, use_monitor=True)
 @bp.queue_output(arg_name="months", queue_name=TILE_MONTHS, connection=STORAGE)
-def schedule(timer: func.TimerRequest, months: func.Out[list[str]]) -> None:
+def schedule(timer: func.TimerRequest, months: Messages) -> None:
     """Ask for the tile-months that are to be looked at now."""
     from shared.pipeline import schedule as step
     from shared.pipeline.watching import in_force

@@ -2,6 +2,7 @@
 
 import azure.functions as func
 
+from functions.outputs import Messages
 from shared.messages import CORRECTIONS, PRODUCTS, ProductMessage
 from shared.settings import STORAGE
 from shared.wiring import services
@@ -12,7 +13,7 @@ bp = func.Blueprint()
 @bp.function_name("stage")
 @bp.queue_trigger(arg_name="message", queue_name=PRODUCTS, connection=STORAGE)
 @bp.queue_output(arg_name="corrections", queue_name=CORRECTIONS, connection=STORAGE)
-def stage(message: func.QueueMessage, corrections: func.Out[list[str]]) -> None:
+def stage(message: func.QueueMessage, corrections: Messages) -> None:
     """Stream one product into blob storage and send what follows."""
     from shared.pipeline import stage as step
     from shared.pipeline.watching import settings_of, watchlist

@@ -15,6 +15,7 @@ from shared.models import Keep, shown
 
 STORAGE = "AzureWebJobsStorage"  # the connection every trigger and adapter uses
 DEVELOPMENT = "UseDevelopmentStorage=true"  # the connection string that means the emulator
+_KEY_VAULT = "@Microsoft.KeyVault("  # how a reference to a secret begins
 _CDSE = {
     "identity": "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect/token",
     "catalogue": "https://catalogue.dataspace.copernicus.eu/odata/v1",
@@ -124,16 +125,16 @@ class Settings:
         return cls(
             storage=_storage(env),
             copernicus=Copernicus(
-                user=env.get("COPERNICUS_USER", ""),
-                password=env.get("COPERNICUS_PASSWORD", ""),
+                user=_login(env, "COPERNICUS_USER"),
+                password=_login(env, "COPERNICUS_PASSWORD"),
                 identity_url=_url(env, "COPERNICUS_IDENTITY_URL", _CDSE["identity"]),
                 catalogue_url=_url(env, "COPERNICUS_CATALOGUE_URL", _CDSE["catalogue"]),
                 download_url=_url(env, "COPERNICUS_DOWNLOAD_URL", _CDSE["download"]),
             ),
             dhus=Dhus(
                 url=_url(env, "DHUS_URL", "") if env.get("DHUS_URL") else "",
-                user=env.get("DHUS_USER", ""),
-                password=env.get("DHUS_PASSWORD", ""),
+                user=_login(env, "DHUS_USER"),
+                password=_login(env, "DHUS_PASSWORD"),
             ),
             correction=Correction(
                 command=env.get("SEN2COR_COMMAND", ""),
@@ -189,6 +190,15 @@ def _storage(env: Mapping[str, str]) -> Storage:
             f"No storage account is configured: set {STORAGE} to a connection string, or also {', '.join(missing)}."
         )
     return Storage("", uris["blob"], uris["queue"], uris["table"], env.get(f"{STORAGE}__clientId", ""))
+
+
+def _login(env: Mapping[str, str], name: str) -> str:
+    """A user or password; none where Azure could not read it from the key vault and left the reference as it is.
+
+    Logging in with the text of the reference would fail with every try, and too many lock the account.
+    """
+    value = env.get(name, "")
+    return "" if value.startswith(_KEY_VAULT) else value
 
 
 def _url(env: Mapping[str, str], name: str, default: str) -> str:

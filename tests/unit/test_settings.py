@@ -111,6 +111,12 @@ def test_the_cloud_rule_can_be_set() -> None:
     assert Settings.from_env(LOCAL | {"CLOUD_RULE": "both"}).defaults.cloud_rule is CloudRule.BOTH
 
 
+@pytest.mark.parametrize("name", ["COPERNICUS_USER", "COPERNICUS_PASSWORD", "DHUS_USER", "DHUS_PASSWORD"])
+def test_a_secret_that_azure_could_not_read_from_the_key_vault_is_none(name: str) -> None:
+    settings = Settings.from_env(LOCAL | {name: "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/x)"})
+    assert settings == Settings.from_env(LOCAL)
+
+
 def test_the_room_for_backfill_can_be_set() -> None:
     assert Settings.from_env(LOCAL).backfill.room == 120
     assert Settings.from_env(LOCAL | {"BACKFILL_ROOM": "900"}).backfill.room == 900

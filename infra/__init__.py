@@ -1,0 +1,1 @@
+"""What `azd up` deploys (Bicep), and the offline checks of it."""

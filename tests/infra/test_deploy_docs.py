@@ -1,0 +1,242 @@
+"""docs/deploy.md, followed: its command blocks run in sh, with stand-ins for az, azd and curl that record."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from infra.check.load import load
+from infra.check.names import NAMES
+from tests.conftest import ROOT
+
+PAGE = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+OPERATE = (ROOT / "docs/operate.md").read_text(encoding="utf-8")
+FILE = r"(?<![\w/.-])((?:infra|tests|shared|local|functions|docs)/[\w./-]+\.(?:py|md|sh|bicep|json|svg|kql))\b"
+HEAD = """#!/bin/sh
+set -eu
+{ printf '%s' "$(basename "$0")"; for word in "$@"; do printf '\\t%s' "$word"; done; printf '\\n'; } >>"$RECORD"
+"""
+AZ = """
+case "$*" in
+  "account show --query id"*) echo 00000000-0000-0000-0000-000000000000 ;;
+  *systemKeys.blobs_extension*) echo the-key ;;
+  *masterKey*) echo the-master-key ;;
+  "keyvault secret set"*) while [ "$1" != --file ]; do shift; done; test -s "$2" ;;
+esac
+"""
+CURL = """
+for last in "$@"; do :; done
+case "$last" in
+  *.run) echo installer >"$(basename "$last")" ;;
+  *) cat >>"$RECORD.curl" ;;
+esac
+"""
+# azd keeps its environment in a file, and runs the hooks of azure.yaml around its own steps.
+AZD = """
+load() { set -a; . "$AZD_ENV"; set +a; }
+hook() { eval "script=\\${HOOK_$1:-}"; [ -z "$script" ] || (load; sh "$PROJECT/$script"); }
+step() { printf 'azd\\t(%s)\\n' "$1" >>"$RECORD"; }
+provision() {
+  hook preprovision; step provision
+  [ ! -f "$AZD_OUTPUTS" ] || cat "$AZD_OUTPUTS" >>"$AZD_ENV"
+  hook postprovision
+}
+deploy() { hook predeploy; step "deploy $1"; hook postdeploy; }
+case "$1 ${2:-}" in
+  "env new") : >"$AZD_ENV" ;;
+  "env set") printf "%s='%s'\\n" "$3" "$4" >>"$AZD_ENV" ;;
+  "env get-value") load; eval "printf '%s\\n' \\"\\${$3:?is not in the environment}\\"" ;;
+  "up ") step package; provision; deploy all ;;
+  "provision ") provision ;;
+  "deploy "*) step package; deploy "$2" ;;
+  "hooks run") hook "$3" ;;
+  "down "*) step down ;;
+esac
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What the commands of a page have asked for."""
+
+    code: int
+    err: str
+    calls: list[str]  # words joined by blanks
+    curl: str  # what curl was given on its standard input
+    kept: str  # azd's environment
+
+
+def blocks(page: str) -> list[str]:
+    return re.findall(r"(?ms)^```sh\n(.*?)^```$", page)
+
+
+def follow(folder: Path, script: str) -> Followed:
+    """Run ``script`` in a copy of nothing: a folder that holds what the page asks the reader to put there."""
+    programs = folder / "bin"
+    programs.mkdir()
+    for name, body in (("az", AZ), ("azd", AZD), ("curl", CURL)):
+        (programs / name).write_text(HEAD + body, encoding="utf-8")
+        (programs / name).chmod(0o755)
+    work = folder / "work"
+    work.mkdir()
+    for name in ("copernicus-user", "copernicus-password"):
+        (work / name).write_text("somebody", encoding="utf-8")
+    outputs = folder / "outputs"
+    outputs.write_text("".join(f"{name}='{value}'\n" for name, value in told().items()), encoding="utf-8")
+    hooks = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))["hooks"]
+    record = folder / "record"
+    record.touch()
+    done = subprocess.run(
+        ["sh", "-eu", "-c", script],
+        cwd=work,
+        env={
+            "PATH": f"{programs}:/usr/bin:/bin",
+            "TMPDIR": str(folder),
+            "RECORD": str(record),
+            "PROJECT": str(ROOT),
+            "AZD_ENV": str(folder / "azd.env"),
+            "AZD_OUTPUTS": str(outputs),
+            "HOOK_PAUSE": "0",
+            **{f"HOOK_{name}": one["posix"]["run"] for name, one in hooks.items()},
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    curl = folder / "record.curl"
+    return Followed(
+        done.returncode,
+        done.stderr,
+        [line.replace("\t", " ") for line in record.read_text(encoding="utf-8").splitlines()],
+        curl.read_text(encoding="utf-8") if curl.exists() else "",
+        (folder / "azd.env").read_text(encoding="utf-8") if (folder / "azd.env").exists() else "",
+    )
+
+
+def told() -> dict[str, str]:
+    """The outputs of infra/main.bicep, made up but for the blob triggers."""
+    names = re.findall(r"(?m)^output (\w+) string", (ROOT / "infra/main.bicep").read_text(encoding="utf-8"))
+    triggers = load(ROOT).constant(NAMES, "blobTriggers")
+    assert isinstance(triggers, list)
+    joined = ";".join(f"{one['function']}|{one['begins']}|{one['ends']}" for one in triggers)
+    return {name: f"the-{name.lower().replace('_', '-')}" for name in names} | {"BLOB_TRIGGERS": joined}
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    return follow(tmp_path_factory.mktemp("deploy"), "\n".join(blocks(PAGE)))
+
+
+def beginnings(calls: list[str], words: int) -> list[str]:
+    return [" ".join(call.split(" ")[:words]) for call in calls]
+
+
+def test_every_block_of_the_page_runs(followed):
+    assert len(blocks(PAGE)) >= 9
+    assert followed.code == 0, followed.err
+
+
+def test_both_logins_come_first(followed):
+    assert followed.calls[:2] == ["az login", "azd auth login"]
+
+
+def test_azd_up_finds_what_it_needs_and_runs_the_hooks_around_its_steps_in_order(followed):
+    up = followed.calls.index("azd up")
+    begun = beginnings(followed.calls, 3)
+    for setting in ("ALERT_EMAIL", "SEN2COR_SHA256"):
+        assert any(call.startswith(f"azd env set {setting} ") for call in followed.calls[:up])
+    steps = [call for call in begun[up : begun.index("azd env get-value")] if not call.startswith("azd up")]
+    assert steps == [
+        "azd (package)",
+        "az account show",
+        "azd env set",
+        "azd (provision)",
+        "azd (deploy all)",
+        "az functionapp keys",
+        "az eventgrid system-topic",
+        "az eventgrid system-topic",
+    ]
+
+
+def test_the_digest_is_that_of_the_file_that_was_fetched(followed):
+    assert re.search(r"(?m)^SEN2COR_SHA256='[0-9a-f]{64}'$", followed.kept)
+
+
+def test_logins_watchlist_and_the_first_run_come_after_the_deployment_and_in_this_order(followed):
+    order = [
+        "azd up",
+        "az keyvault secret set --vault-name the-azure-key-vault-name --name copernicus-user",
+        "az keyvault secret set --vault-name the-azure-key-vault-name --name copernicus-password",
+        "az functionapp restart --name the-azure-function-app-name",
+        "az storage blob upload",
+        "curl --fail --config - --request POST",
+        "az storage entity query",
+        "azd provision",
+        "azd deploy functions",
+        "azd deploy correct",
+        "azd down --purge",
+    ]
+    found = [next(n for n, call in enumerate(followed.calls) if call.startswith(beginning)) for beginning in order]
+    assert found == sorted(found)
+
+
+def test_the_watchlist_of_the_page_is_accepted():
+    from shared.pipeline.watching import parse
+
+    (body,) = re.findall(r"(?s)<<'END'\n(.*?)\nEND", PAGE)
+    assert parse(body.encode()).areas
+
+
+def test_no_secret_is_an_argument_of_a_program(followed):
+    assert "the-master-key" in followed.curl
+    assert not any("the-master-key" in call or "somebody" in call for call in followed.calls)
+
+
+@pytest.mark.parametrize("left_out", ["ALERT_EMAIL", "SEN2COR_SHA256"])
+def test_where_a_setting_is_left_out_the_page_stops_before_anything_is_made(tmp_path, left_out):
+    script = re.sub(rf"(?m)^azd env set {left_out} .*$", ":", "\n".join(blocks(PAGE)))
+    ran = follow(tmp_path, script)
+    assert ran.code == 1
+    assert f"run: azd env set {left_out}" in ran.err
+    assert not any(call.startswith("azd (provision") for call in ran.calls)
+
+
+def test_every_resource_provider_that_the_templates_use_is_registered():
+    used = set()
+    for file in (ROOT / "infra").glob("*.bicep"):
+        used |= set(re.findall(r"(?m)^resource \w+ 'Microsoft\.(\w+)/", file.read_text(encoding="utf-8")))
+    (registered,) = re.findall(r"for provider in (.*?); do", PAGE)
+    always_there = {"Authorization", "Consumption", "Resources"}
+    assert set(registered.split()) == used - always_there
+
+
+def test_what_the_page_sets_is_what_the_templates_read():
+    parameters = (ROOT / "infra/main.parameters.json").read_text(encoding="utf-8")
+    known = set(re.findall(r"\$\{(\w+)[=}]", parameters + (ROOT / "azure.yaml").read_text(encoding="utf-8")))
+    for page in (PAGE, OPERATE):
+        assert set(re.findall(r"azd env set (\w+)", page)) <= known
+
+
+def test_every_alarm_has_its_paragraph_with_what_to_do():
+    rules = re.findall(
+        r"name: '([\w-]+)'\s+title: '([^']+)'", (ROOT / "infra/alerts.bicep").read_text(encoding="utf-8")
+    )
+    assert len(rules) >= 6
+    headings = re.findall(r"(?m)^### (.+)$", OPERATE)
+    for name, title in rules:
+        assert f"{title} (`{name}`)" in headings
+    assert len([heading for heading in headings if heading.endswith("`)")]) == len(rules)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_every_link_of_the_docs_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} names {target}"
+    for name in re.findall(FILE, page.read_text(encoding="utf-8")):
+        assert (ROOT / name).exists(), f"{page.name} names {name}"

