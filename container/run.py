@@ -30,6 +30,7 @@ from container.scratch import scratch
 from shared.adapters.sen2cor import Command, Sen2Cor, choose_command
 from shared.adapters.unpack import unpack
 from shared.errors import BadMessage, BadSetting, IceWatchError, PermanentError
+from shared.logs import formatter
 from shared.messages import CORRECTIONS, CorrectionMessage, poison_of
 from shared.models import State
 from shared.pipeline.correct import correct
@@ -221,10 +222,10 @@ class _Progress:
 
 def main() -> int:
     """Wire everything and run once; returns the exit code."""
-    _start_log()
     stop = Stop()
     stop.listen()
     try:
+        _start_log()
         settings = Settings.from_env(os.environ)
         command = choose_command(settings.correction)
         _log.info("The processor is %s: %s", command.name, " ".join(command.arguments))
@@ -240,7 +241,7 @@ def main() -> int:
 
 def _start_log() -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(formatter(os.environ.get("LOG_FORMAT", "")))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("azure").setLevel(logging.WARNING)
 

@@ -114,6 +114,15 @@ class AzureLedger:
         with storage_errors(f"ledger row of {record.month}"):
             _making_table(self._months, lambda: self._months.upsert_entity(row, mode=UpdateMode.REPLACE))
 
+    def months(self, tile: Tile | None = None) -> Iterator[MonthRecord]:
+        """All tile-months, or those of one tile, page by page."""
+        condition, values = (_OF_PARTITION, {"partition": tile.name}) if tile else ("", {})
+        for row in self._rows(condition, values, table=self._months):
+            try:
+                yield month_of(row)
+            except BadRecord as fault:
+                _log.warning("A ledger row is left out: %s", fault)
+
     def _try_update(self, partition: str, name: str, change: Callable[[Record], Record]) -> Record:
         old = self._row(self._products, partition, name)
         if old is None:
@@ -139,8 +148,8 @@ class AzureLedger:
             except ResourceNotFoundError:
                 return None
 
-    def _rows(self, query: str, parameters: dict[str, Any]) -> Iterator[Row]:
-        table = self._products
+    def _rows(self, query: str, parameters: dict[str, Any], *, table: TableClient | None = None) -> Iterator[Row]:
+        table = table or self._products
         with storage_errors("ledger"):
             try:
                 yield from table.query_entities(query, parameters=parameters) if query else table.list_entities()

@@ -25,8 +25,8 @@ Row = Mapping[str, Any]
 _MOST_TEXT = 16_000  # characters; a column holds 64 KiB of UTF-16, in which one character takes up to 4 bytes
 _MOST_KEY = 500  # characters; a key holds 1 KiB of UTF-16
 _KEYS = ("PartitionKey", "RowKey")
-_TEXTS = ("reason", "id", "checksum", "baseline", "l2a", "processor", "results", "error", "successor", "note")
-_REALS = ("usable_percent", "albedo_mean", "albedo_sd")
+_TEXTS = ("reason", "id", "checksum", "baseline", "l2a", "processor", "results", "error", "successor", "note", "model")
+_REALS = ("usable_percent", "albedo_mean", "albedo_sd", "index_mean", "index_sd")
 _COUNTS = ("waiting", "missing", "unfinished", "failed")  # of a tile-month
 _NOT_IN_A_KEY = re.compile(r"[%/\\#?\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # Azure refuses these; % marks the replaced
 

@@ -23,7 +23,7 @@ from shared.pipeline.discover_choice import Entry, Rules, decide, month_of, publ
 from shared.pipeline.outcome import superseded
 from shared.pipeline.refused import month_row, settle
 from shared.ports import Catalogue, Clock, Deletion, Ledger, Retrieval, Unsupported
-from shared.records import MonthRecord, Record
+from shared.records import CANCEL, MonthRecord, Record
 
 LATE_ARRIVALS = timedelta(days=30)  # a month searched this long after its end is closed for backfill
 RETRIEVE_AGAIN = timedelta(days=7)  # a product asked for comes within a day or two, and stays some days
@@ -257,7 +257,7 @@ def _begins_anew(record: Record, entry: Entry) -> bool:
         case State.OFFLINE:
             return entry.state is not State.OFFLINE
         case State.SKIPPED:  # for its clouds, a successor or a deletion that are no more
-            return entry.state is not State.SKIPPED
+            return entry.state is not State.SKIPPED and CANCEL not in record.times
         case State.FAILED:  # published again instead of a broken one, or dropped by hand without success
             return record.id != entry.product.id and entry.state is not State.SKIPPED
         case State.DISCOVERED:  # published again, after a deletion

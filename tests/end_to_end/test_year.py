@@ -261,7 +261,7 @@ def test_what_arrives_late_or_is_reprocessed_is_staged_within_eight_days(calm: P
 
 
 def test_every_month_is_closed_complete_and_without_failures(calm: Pipeline):
-    months = list(calm.ledger.months.values())
+    months = list(calm.ledger.month_rows.values())
     assert {month.month.key for month in months if month.closed} >= {f"2023-{m:02d}" for m in range(7, 13)}
     assert {(month.missing, month.unfinished, month.failed, month.waiting) for month in months} == {(0, 0, 0, 0)}
     assert sum(month.found for month in months) >= len(calm.year.catalogue.products)

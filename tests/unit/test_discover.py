@@ -223,7 +223,7 @@ def test_an_offline_product_is_asked_for_and_waits_with_the_reason(answer, words
     assert looking(catalogue, ledger) == []
     assert row(ledger, L1C).state is State.OFFLINE
     assert words in row(ledger, L1C).reason
-    assert ledger.months[MONTH].waiting == 1
+    assert ledger.month_rows[MONTH].waiting == 1
     catalogue.publish(a_product(L1C, online=True))
     assert looking(catalogue, ledger) == [L1C]
     assert (row(ledger, L1C).state, row(ledger, L1C).reason) == (State.DISCOVERED, "")
@@ -270,7 +270,7 @@ def test_an_offline_product_that_is_listed_no_more_is_not_waited_for():
     found(ledger, a_product(L1C, online=False))
     found(ledger)
     assert row(ledger, L1C).state is State.SKIPPED
-    assert ledger.months[MONTH].waiting == 0
+    assert ledger.month_rows[MONTH].waiting == 0
 
 
 def test_official_l2a_in_the_archive_is_not_waited_for_once_the_watchlist_asks_for_it_no_more():
@@ -287,7 +287,7 @@ def test_a_long_name_is_recognised_and_skipped_with_the_reason_once():
     for _ in range(2):
         assert looking(catalogue, ledger) == []
     assert (row(ledger, LONG).state, row(ledger, LONG).reason) == (State.SKIPPED, "It holds several tiles.")
-    assert ledger.months[MONTH].found == 1
+    assert ledger.month_rows[MONTH].found == 1
 
 
 def test_where_the_official_l2a_is_wanted_and_offered_it_is_taken_and_the_l1c_says_so():
@@ -339,12 +339,12 @@ def test_without_the_wish_for_official_l2a_none_is_searched_for():
 def test_a_month_closes_when_late_arrivals_are_over_and_counts_what_comes_later():
     ledger = FakeLedger()
     found(ledger, a_product(L1C), now=datetime(2024, 8, 15, tzinfo=UTC))
-    assert not ledger.months[MONTH].closed
+    assert not ledger.month_rows[MONTH].closed
     found(ledger, a_product(L1C), now=datetime(2024, 9, 15, tzinfo=UTC))
-    assert (ledger.months[MONTH].closed, ledger.months[MONTH].found) == (True, 1)
+    assert (ledger.month_rows[MONTH].closed, ledger.month_rows[MONTH].found) == (True, 1)
     late = a_product(SECOND_HALF, modified=datetime(2024, 9, 20, tzinfo=UTC))
     found(ledger, late, message=LATE, now=datetime(2024, 9, 21, tzinfo=UTC))
-    assert (ledger.months[MONTH].closed, ledger.months[MONTH].found) == (True, 2)
+    assert (ledger.month_rows[MONTH].closed, ledger.month_rows[MONTH].found) == (True, 2)
 
 
 def test_an_unreachable_catalogue_raises_for_the_queue_to_retry_and_leaves_the_month_open():
@@ -352,7 +352,7 @@ def test_an_unreachable_catalogue_raises_for_the_queue_to_retry_and_leaves_the_m
     catalogue.fail("search", ProviderUnavailable("The catalogue answers 503."))
     with pytest.raises(ProviderUnavailable):
         looking(catalogue, ledger)
-    month = ledger.months[MONTH]
+    month = ledger.month_rows[MONTH]
     assert (month.searched, month.closed, month.error) == (None, False, "The catalogue answers 503.")
 
 
@@ -364,7 +364,7 @@ def test_what_a_search_failed_of_is_forgotten_after_one_that_did_not_and_a_month
     given_up = poison(TILE_MONTHS, JULY.encode().encode(), ledger=ledger, clock=FakeClock())
     assert given_up.reason == f"discover gave up on {MONTH}: The catalogue answers 503."
     assert looking(catalogue, ledger) == [L1C]
-    assert ledger.months[MONTH].error == ""
+    assert ledger.month_rows[MONTH].error == ""
     settled = ledger.rows[REFUSED, given_up.name]
     assert settled.state is State.SKIPPED
     assert settled.reason.startswith("Searched without trouble on ")
@@ -417,7 +417,7 @@ def test_a_wish_that_cannot_be_said_keeps_no_other_product_of_the_month_waiting(
     catalogue.fail("retrieve", ProviderUnavailable("The hub answers 500."))
     assert looking(catalogue, ledger) == [SECOND_HALF]
     assert row(ledger, L1C).state is State.OFFLINE
-    assert MONTH in ledger.months
+    assert MONTH in ledger.month_rows
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.SKIPPED, State.OFFLINE])

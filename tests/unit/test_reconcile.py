@@ -111,7 +111,7 @@ def test_a_staged_zip_of_a_product_that_was_superseded_just_now_stays_for_a_whil
     place.rescues()
     assert place.store.info(ZIP) is not None
     place.clock.now += QUIET
-    place.ledger.months.clear()
+    place.ledger.month_rows.clear()
     place.rescues()
     assert place.store.info(ZIP) is None
 
@@ -200,14 +200,14 @@ def test_a_month_with_fewer_rows_than_catalogue_entries_is_searched_again_and_sa
     place = a_place(a_record(State.DISCOVERED), month=a_month(found=3))
     found = reconcile(ledger=place.ledger, store=place.store, clock=place.clock)
     assert found == [Rescue(TILE_MONTHS, TileMonthMessage.of(MONTH, backfill=True))]
-    assert (place.ledger.months[MONTH].missing, place.ledger.months[MONTH].checked) == (2, NOON)
+    assert (place.ledger.month_rows[MONTH].missing, place.ledger.month_rows[MONTH].checked) == (2, NOON)
 
 
 def test_the_months_row_counts_what_is_on_its_way_and_what_failed():
     records = [a_record(State.DISCOVERED), a_record(State.OFFLINE, OLDER), a_record(State.FAILED, SECOND_HALF)]
     place = a_place(*records, month=a_month(found=3))
     assert place.rescues() == []
-    row = place.ledger.months[MONTH]
+    row = place.ledger.month_rows[MONTH]
     assert (row.missing, row.unfinished, row.failed, row.found, row.searched) == (0, 2, 1, 3, YESTERDAY)
 
 
@@ -242,7 +242,7 @@ def months(count: int) -> Place:
 
 
 def checked(place: Place) -> int:
-    return sum(row.checked is not None for row in place.ledger.months.values())
+    return sum(row.checked is not None for row in place.ledger.month_rows.values())
 
 
 def test_one_run_checks_a_bounded_number_of_months_and_in_time_each_has_its_turn():

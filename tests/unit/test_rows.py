@@ -25,7 +25,8 @@ RECORDS = st.builds(
     name=TEXTS,
     state=st.sampled_from(State),
     **dict.fromkeys(
-        ("reason", "id", "checksum", "baseline", "l2a", "processor", "results", "error", "successor", "note"), TEXTS
+        ("reason", "id", "checksum", "baseline", "l2a", "processor", "results", "error", "successor", "note", "model"),
+        TEXTS,
     ),
     message=st.text(st.characters(exclude_categories=["Cs"]), max_size=40).map(lambda text: text * 1000),
     bytes=st.integers(0, 2**62),
@@ -38,6 +39,8 @@ RECORDS = st.builds(
     usable_percent=st.none() | REALS,
     albedo_mean=st.none() | REALS,
     albedo_sd=st.none() | REALS,
+    index_mean=st.none() | REALS,
+    index_sd=st.none() | REALS,
 )
 
 

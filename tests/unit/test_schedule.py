@@ -116,8 +116,8 @@ def test_the_looks_at_closed_months_are_spread_over_the_week():
             if message.since:
                 days[hours // 24] += 1
                 ledger.save_month(MonthRecord(message.value(), now, 20, closed=True))
-    assert sum(days.values()) == len(ledger.months)
-    assert max(days.values()) < len(ledger.months) / 3
+    assert sum(days.values()) == len(ledger.month_rows)
+    assert max(days.values()) < len(ledger.month_rows) / 3
 
 
 def test_one_run_never_looks_at_more_closed_months_than_its_most():
