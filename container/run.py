@@ -36,6 +36,7 @@ from shared.adapters.leases import Held, ProductLocks
 from shared.adapters.sen2cor import Command, Sen2Cor, choose_commands
 from shared.adapters.unpack import Limits, unpack
 from shared.errors import BadMessage, BadSetting, IceWatchError, PermanentError
+from shared.logs import formatter
 from shared.messages import CORRECTIONS, CorrectionMessage, poison_of
 from shared.models import State, staged_zip
 from shared.pipeline.correct import correct
@@ -235,10 +236,10 @@ def _delete(delivery: Delivery) -> int:
 
 def main() -> int:
     """Wire everything and run once; returns the exit code."""
-    _start_log()
     stop = Stop()
     stop.listen()
     try:
+        _start_log()
         settings = Settings.from_env(os.environ)
         commands = choose_commands(settings.correction)
         for command in commands:
@@ -270,7 +271,7 @@ def _check_disk(folder: Path, commands: Sequence[Command]) -> None:
 
 def _start_log() -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(formatter(os.environ.get("LOG_FORMAT", "")))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("azure").setLevel(logging.WARNING)
 

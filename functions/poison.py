@@ -1,12 +1,12 @@
 """Poison queues -> ledger: what the queues and blob triggers gave up on, with the reason."""
 
+from datetime import datetime
+
 import azure.functions as func
 
-from shared.messages import CLASSIFICATIONS, CORRECTIONS, PRODUCTS, TILE_MONTHS, poison_of
+from shared.messages import BLOB_TRIGGER_POISON, CLASSIFICATIONS, CORRECTIONS, PRODUCTS, TILE_MONTHS, poison_of
 from shared.settings import STORAGE
 from shared.wiring import services
-
-BLOB_TRIGGER_POISON = "webjobs-blobtrigger-poison"  # the host's own queue for blob triggers
 
 bp = func.Blueprint()
 
@@ -15,7 +15,14 @@ def _record(queue: str, message: func.QueueMessage) -> None:
     from shared.pipeline import poison as step
 
     outside = services()
-    step.poison(queue, message.get_body(), ledger=outside.ledger, clock=outside.clock)
+    since = _since(message)
+    step.poison(queue, message.get_body(), ledger=outside.ledger, clock=outside.clock, since=since)
+
+
+def _since(message: func.QueueMessage) -> datetime | None:
+    """When the message was put into the poison queue; None where the host gives a time without its zone."""
+    at = message.insertion_time
+    return at if at is not None and at.tzinfo else None
 
 
 @bp.function_name("poison_tile_months")
@@ -53,4 +60,5 @@ def poison_blobs(message: func.QueueMessage) -> None:
     from shared.pipeline import poison as step
 
     outside = services()
-    step.poison_blob(message.get_body(), ledger=outside.ledger, clock=outside.clock)
+    since = _since(message)
+    step.poison_blob(message.get_body(), ledger=outside.ledger, clock=outside.clock, since=since)

@@ -15,6 +15,7 @@ bp = func.Blueprint()
 @bp.queue_output(arg_name="months", queue_name=TILE_MONTHS, connection=STORAGE)
 def schedule(timer: func.TimerRequest, months: Messages) -> None:
     """Ask for the tile-months that are to be looked at now."""
+    from shared.pipeline import runs
     from shared.pipeline import schedule as step
     from shared.pipeline.watching import in_force
 
@@ -27,3 +28,4 @@ def schedule(timer: func.TimerRequest, months: Messages) -> None:
         backfill_room=outside.settings.backfill.room,
     )
     months.set([message.encode() for message in messages])
+    runs.note("schedule", outside.store, outside.clock)

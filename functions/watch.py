@@ -1,4 +1,4 @@
-"""watch: timer -> log of the queues, and the messages of products that are stuck or lack something."""
+"""watch: timer -> metrics, and the messages of products that are stuck or lack something."""
 
 import azure.functions as func
 
@@ -10,14 +10,24 @@ bp = func.Blueprint()
 @bp.function_name("watch")
 @bp.timer_trigger(arg_name="timer", schedule="%WATCH_SCHEDULE%", run_on_startup=False, use_monitor=True)
 def watch(timer: func.TimerRequest) -> None:
-    """See what waits, send again what lost its message, and heal what lost its blobs."""
+    """See what waits, send again what lost its message, heal what lost its blobs, and measure it all."""
+    from functions.measuring import export, measured
+    from shared.measures import RESCUES, Measure
+    from shared.pipeline import runs
     from shared.pipeline import watch as step
     from shared.pipeline.reconcile import reconcile
+    from shared.pipeline.watch_poison import enter_poison
     from shared.pipeline.watching import in_force
 
     outside = services()
     in_force(outside.store, ledger=outside.ledger, clock=outside.clock)  # says soon that a watchlist is refused
+    enter_poison(queues=outside.queues, ledger=outside.ledger, clock=outside.clock)
+    sent = 0
     for rescue in step.watch(ledger=outside.ledger, queues=outside.queues, clock=outside.clock):
         outside.queues.send(rescue.queue, rescue.message.encode())
+        sent += 1
     for rescue in reconcile(ledger=outside.ledger, store=outside.store, clock=outside.clock):
         outside.queues.send(rescue.queue, rescue.message.encode())
+        sent += 1
+    export([*measured(), Measure(RESCUES, sent)])
+    runs.note("watch", outside.store, outside.clock)

@@ -52,6 +52,7 @@ var settings = union(tuning, {
   COPERNICUS_PASSWORD: '@Microsoft.KeyVault(SecretUri=${secrets}/copernicus-password)'
   DHUS_USER: '@Microsoft.KeyVault(SecretUri=${secrets}/dhus-user)'
   DHUS_PASSWORD: '@Microsoft.KeyVault(SecretUri=${secrets}/dhus-password)'
+  API_KEY: '@Microsoft.KeyVault(SecretUri=${secrets}/api-key)'
 })
 
 resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {

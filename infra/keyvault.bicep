@@ -20,6 +20,9 @@ param dhusUser string
 @secure()
 @description('Password of a DHuS hub; empty: left as it is.')
 param dhusPassword string
+@secure()
+@description('Key that the API and the pages ask for; empty: left as it is.')
+param apiKey string
 
 resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   name: 'kv-${token}'
@@ -58,6 +61,12 @@ resource dhusPasswordSecret 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if 
   parent: vault
   name: 'dhus-password'
   properties: { value: dhusPassword }
+}
+
+resource apiKeySecret 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = if (!empty(apiKey)) {
+  parent: vault
+  name: 'api-key'
+  properties: { value: apiKey }
 }
 
 @description('Name of the vault.')

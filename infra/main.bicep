@@ -89,6 +89,10 @@ param dhusUser string = ''
 @description('Password of a DHuS hub. Empty: what is in the key vault stays.')
 param dhusPassword string = ''
 
+@secure()
+@description('Key that the API and the pages ask for, 20 characters or more. Empty: what is in the key vault stays.')
+param apiKey string = ''
+
 @description('Settings of the function app; empty ones keep the default of the code.')
 param tuning Tuning
 
@@ -143,6 +147,7 @@ module keyVault 'keyvault.bicep' = {
     copernicusPassword: copernicusPassword
     dhusUser: dhusUser
     dhusPassword: dhusPassword
+    apiKey: apiKey
   }
 }
 

@@ -35,6 +35,18 @@ type Tuning = {
   MINIMUM_USABLE: string
   @description('Metres; empty: 20, or 60 where a product has only that.')
   RESOLUTION: '' | '20' | '60'
+  @description('Price of a GB-second of the function app, for the cost estimate.')
+  PRICE_GB_SECOND: string
+  @description('GB of one instance of the function app, for the cost estimate.')
+  INSTANCE_GB: string
+  @description('Price of a vCPU-second of the container step, for the cost estimate.')
+  PRICE_CPU_SECOND: string
+  @description('Price of a GiB-second of the container step, for the cost estimate.')
+  PRICE_GIB_SECOND: string
+  @description('vCPUs of the container step, for the cost estimate.')
+  JOB_CPUS: string
+  @description('GiB of the container step, for the cost estimate.')
+  JOB_GIB: string
 }
 
 @export()

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from local import bench_command, classify_command, commands, cost_command, watchlist_commands
+from local import bench_command, classify_command, commands, cost_command, export_command, watchlist_commands
 from shared.errors import IceWatchError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command()(classify_command.classify)
 app.command()(commands.status)
 app.command()(commands.backfill)
 app.command()(commands.retry)
+app.command()(export_command.export)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(commands.train)
 app.command()(bench_command.bench)
 app.command()(cost_command.cost)

@@ -90,8 +90,11 @@ def to_function(request: Request, body: bytes) -> func.HttpRequest:
     return HttpRequestConverter.decode(Datum(value, "http"), trigger_metadata={})  # type: ignore[no-any-return]
 
 
-def from_function(result: Any) -> Response:
-    """The response of a function that returned an HttpResponse, text or nothing."""
+def from_function(result: Any, method: str = "GET") -> Response:
+    """The response of a function that returned an HttpResponse, text or nothing; ``method`` is the request's.
+
+    To a HEAD request the function tells the length of what GET would bring, though it brings nothing.
+    """
     from starlette.responses import Response
 
     if result is None:
@@ -101,6 +104,8 @@ def from_function(result: Any) -> Response:
     if not isinstance(result, func.HttpResponse):
         raise TypeError(f"An HTTP function returned {type(result).__name__}; expected func.HttpResponse or str.")
     response = Response(result.get_body(), status_code=result.status_code)
+    if method == "HEAD" and (length := result.headers.get("content-length")):
+        response.headers["content-length"] = length
     headers = [(name, text) for name, text in result.headers.items() if name.lower() != "content-length"]
     if "content-type" not in result.headers:
         charset = f"; charset={result.charset}" if result.mimetype.startswith("text/") else ""
@@ -203,7 +208,8 @@ class HttpServer:
             try:
                 value = to_function(request, body)
                 cause = f"{request.method} {shown(request.url.path)}"
-                return from_function(await _in_thread(lambda: self._invoker.run(function, value, cause)))
+                result = await _in_thread(lambda: self._invoker.run(function, value, cause))
+                return from_function(result, request.method)
             except Exception as error:  # noqa: BLE001  # logged where it was called; the host goes on
                 log.debug("%s: answered with 500: %s", function.name, error)
                 return Response(status_code=500)

@@ -1,11 +1,12 @@
-"""The demo's page: every product with its state, reason, numbers and quicklook, in one HTML file."""
+"""The demo's page: every product with its state, reason, numbers and quicklook, in one HTML file.
+
+It looks as the pages of the running app do, and opens from disk: the style sheet is inside, the pictures lie beside it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from local.tables import order
 from shared.records import Record
@@ -13,11 +14,12 @@ from shared.records import Record
 
 def write_page(folder: Path, records: list[Record], agreement: Mapping[str, float]) -> Path:
     """Write ``folder/page.html``; pictures are links into ``folder/results``. Returns the page's path."""
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined
-    )
+    from functions.pages.rendering import style, templates
+
     page = folder / "page.html"
-    text = templates.get_template("report.html.j2").render(
+    template = templates(Path(__file__).parent / "templates").get_template("report.html.j2")
+    text = template.render(
+        style=style(),
         records=sorted(records, key=order),
         agreement=agreement,
         quicklook=lambda record: f"results/{record.results}/quicklook.png",

@@ -18,6 +18,7 @@ from local.host import Host, endpoints_of
 from local.processor import processors, sen2cor_settings
 from local.scenes import Scene, SceneSpec, build_scene, demo_month
 from shared.errors import BadSetting
+from shared.logs import formatter
 from shared.models import WATCHLIST
 from shared.wiring import services
 
@@ -76,7 +77,8 @@ def log_to(file: Path) -> None:
     """Write everything that is logged, from INFO up, to ``file``."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(file, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    text = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    handler.setFormatter(formatter(os.environ.get("LOG_FORMAT", ""), text))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)

@@ -11,6 +11,8 @@
     │   ├── CorrectionFailed    the atmospheric correction ended without a usable result
     │   ├── AccessDenied        the provider forbids it: a permission or a quota
     │   ├── BadRecord           a ledger row that somebody broke
+    │   ├── WrongState          an order that does not fit the state its product is in
+    │   ├── Changed             what was to be replaced is no longer what the writer had seen
     │   └── NotFound            something that should be there and is not (a blob, a product at the provider)
     │       └── Offline           a product in the provider's archive, which has to be brought back first
     └── TransientError          trying again may help: raised, so that the queue delivers again with a delay
@@ -64,6 +66,14 @@ class AccessDenied(PermanentError):
 
 class BadRecord(PermanentError):
     """A ledger row that cannot be read."""
+
+
+class WrongState(PermanentError):
+    """An order that does not fit the state its product is in, such as to retry what has not failed."""
+
+
+class Changed(PermanentError):
+    """Somebody else has replaced it since the writer read it."""
 
 
 class NotFound(PermanentError):

@@ -152,6 +152,8 @@ QUEUES: dict[str, type[Message]] = {
     CLASSIFICATIONS: ClassificationMessage,
 }
 
+BLOB_TRIGGER_POISON = "webjobs-blobtrigger-poison"  # the host's own queue, for what blob triggers gave up on
+
 
 def poison_of(queue: str) -> str:
     """The poison queue of ``queue``."""

@@ -141,9 +141,25 @@ class ObjectStore(Protocol):
         """Copy inside the store; NotFound where there is no source."""
         ...
 
+    def replace(self, path: BlobPath, data: bytes, *, etag: str | None, content_type: str) -> str:
+        """Write a blob only where it still is what the writer has seen: the one with ``etag``, or none where None.
+
+        Returns the new ETag; Changed where it is another by now.
+        """
+        ...
+
     def delete(self, path: BlobPath) -> None:
         """Remove a blob; nothing happens where there is none."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that waits in a queue, looked at without taking it."""
+
+    text: str
+    since: datetime  # when it was put in
+    deliveries: int  # how often it was taken out before
 
 
 class Queues(Protocol):
@@ -155,6 +171,10 @@ class Queues(Protocol):
 
     def depth(self, queue: str) -> int:
         """About how many messages wait or are in work."""
+        ...
+
+    def peek(self, queue: str) -> list[Waiting]:
+        """The first messages that wait, at most 32; those in work and those delayed are not seen."""
         ...
 
 
@@ -192,12 +212,24 @@ class Ledger(Protocol):
         """What is known about a tile-month; None where nothing is, or its row does not parse."""
         ...
 
+    def save_month(self, record: MonthRecord) -> None:
+        """Create or replace what is known about a tile-month."""
+        ...
+
     def months(self, tile: Tile | None = None) -> Iterator[MonthRecord]:
         """What is known about all tile-months, or those of one tile."""
         ...
 
-    def save_month(self, record: MonthRecord) -> None:
-        """Create or replace what is known about a tile-month."""
+
+class Links(Protocol):
+    """Addresses of blobs that work for some time without any key."""
+
+    def read(self, path: BlobPath, *, until: datetime) -> str:
+        """An address from which the blob can be read until then."""
+        ...
+
+    def upload(self, path: BlobPath, *, until: datetime) -> str:
+        """An address to which that one blob can be written until then."""
         ...
 
 

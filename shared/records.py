@@ -12,6 +12,7 @@ from shared.models import ProductName, State, TileMonth
 
 _OLD = timedelta(days=62)  # schedule asks for the current and the previous month; what was older then is backfill
 _CLOCKS_DIFFER = timedelta(hours=1)  # instances agree within seconds; an hour is a clock that jumped
+CANCEL = "cancel"  # a time of a record: when a person took the product off; it is not begun again by itself
 REFUSED = "refused"  # ledger partition of what has no tile: unreadable messages and names
 DRONE = "drone"  # ledger partition of orthomosaics
 
@@ -55,6 +56,9 @@ class Record:
     class_km2: Mapping[str, float] = field(default_factory=dict)  # class short name -> km2
     albedo_mean: float | None = None  # broadband, 0-1
     albedo_sd: float | None = None
+    index_mean: float | None = None  # 2DBA over clean ice, light and heavy algae
+    index_sd: float | None = None
+    model: str = ""  # the classifier: "ice_surface 1.0.0"
 
     @classmethod
     def of(cls, product: ProductName, state: State, *, times: Mapping[str, datetime], **facts: Any) -> Record:

@@ -5,6 +5,7 @@ Nobody else reads the environment. Secrets are fields without ``repr``, so that 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -16,6 +17,7 @@ from shared.models import Keep, shown
 STORAGE = "AzureWebJobsStorage"  # the connection every trigger and adapter uses
 DEVELOPMENT = "UseDevelopmentStorage=true"  # the connection string that means the emulator
 _KEY_VAULT = "@Microsoft.KeyVault("  # how a reference to a secret begins
+_LEAST_KEY = 20  # characters; shorter ones can be guessed
 _CDSE = {
     "identity": "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect/token",
     "catalogue": "https://catalogue.dataspace.copernicus.eu/odata/v1",
@@ -36,6 +38,16 @@ class Storage:
     queue_uri: str = ""
     table_uri: str = ""
     client_id: str = ""  # of the user-assigned identity; empty: the default credential
+
+    @property
+    def is_on_this_machine(self) -> bool:
+        """True for the emulator reached over the loopback address: nobody else gets at it, or at the app beside it."""
+        text = self.connection_string.replace(" ", "").rstrip(";")
+        if text.lower() == DEVELOPMENT.lower():
+            return True
+        parts = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
+        ends = [parts.get(f"{kind}Endpoint", "") for kind in ("Blob", "Queue", "Table")]
+        return all(re.match(r"https?://(127\.0\.0\.1|localhost)(:|/|$)", end) for end in ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +120,18 @@ class Backfill:
 
 
 @dataclass(frozen=True, slots=True)
+class Prices:
+    """What the estimate of a product's cost rests on: list prices in US dollars; free grants are left out."""
+
+    gb_second: float = 0.000026  # of a Flex Consumption instance on demand, per GB of its memory
+    instance_gb: float = 4.0  # memory of an instance that stages or classifies
+    cpu_second: float = 0.000024  # of a Container Apps vCPU
+    gib_second: float = 0.000003  # of a Container Apps GiB of memory
+    cpus: float = 4.0  # of the correction's container
+    gib: float = 8.0  # of the correction's container
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All app settings."""
 
@@ -118,6 +142,8 @@ class Settings:
     defaults: Defaults
     downloads: Downloads = field(default_factory=Downloads)
     backfill: Backfill = field(default_factory=Backfill)
+    prices: Prices = field(default_factory=Prices)
+    api_key: str = field(default="", repr=False)  # what people sign in with; empty: nobody can
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -161,6 +187,8 @@ class Settings:
             ),
             downloads=_downloads(env),
             backfill=Backfill(room=int(_number(env, "BACKFILL_ROOM", Backfill().room, 0, 1e6))),
+            prices=_prices(env),
+            api_key=_key(env, "API_KEY"),
         )
 
 
@@ -178,6 +206,18 @@ def _downloads(env: Mapping[str, str]) -> Downloads:
         most_bytes=int(most),
         time_limit=_number(env, "DOWNLOAD_TIME_LIMIT", usual.time_limit, 10, 86400),
         pause=_number(env, "DOWNLOAD_PAUSE", usual.pause, 1, 86400),
+    )
+
+
+def _prices(env: Mapping[str, str]) -> Prices:
+    usual = Prices()
+    return Prices(
+        gb_second=_number(env, "PRICE_GB_SECOND", usual.gb_second, 0, 1e6),
+        instance_gb=_number(env, "INSTANCE_GB", usual.instance_gb, 0, 1e3),
+        cpu_second=_number(env, "PRICE_CPU_SECOND", usual.cpu_second, 0, 1e6),
+        gib_second=_number(env, "PRICE_GIB_SECOND", usual.gib_second, 0, 1e6),
+        cpus=_number(env, "JOB_CPUS", usual.cpus, 0, 1e3),
+        gib=_number(env, "JOB_GIB", usual.gib, 0, 1e4),
     )
 
 
@@ -199,6 +239,15 @@ def _login(env: Mapping[str, str], name: str) -> str:
     """
     value = env.get(name, "")
     return "" if value.startswith(_KEY_VAULT) else value
+
+
+def _key(env: Mapping[str, str], name: str) -> str:
+    key = _login(env, name)
+    if key and not (_LEAST_KEY <= len(key) <= 200 and key.isascii() and key.isprintable() and " " not in key):
+        raise BadSetting(
+            f"{name} has {len(key)} characters; expected {_LEAST_KEY} to 200 letters, digits and signs of ASCII."
+        )
+    return key
 
 
 def _url(env: Mapping[str, str], name: str, default: str) -> str:

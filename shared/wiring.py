@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shared.pipeline.stage_fetch import Intake
     from shared.pipeline.surface import Tools
     from shared.pipeline.surface_ports import IceMask
-    from shared.ports import Catalogue, Clock, Ledger, ObjectStore, Queues
+    from shared.ports import Catalogue, Clock, Ledger, Links, ObjectStore, Queues
     from shared.science.forest import Classifier
 
 
@@ -58,6 +58,13 @@ class Services:
         from shared.adapters.blobs import AzureBlobs
 
         return self._keep(AzureBlobs(self._account.blobs()))
+
+    @cached_property
+    def links(self) -> Links:
+        """Short-lived addresses of blobs; raises BadSetting where the connection cannot be used."""
+        from shared.adapters.links import AzureLinks
+
+        return self._keep(AzureLinks(self._account.blobs(), self.clock))
 
     @cached_property
     def queues(self) -> Queues:
@@ -167,7 +174,7 @@ class Services:
 
     def close(self) -> None:
         """Give all connections back; what is asked for afterwards is built anew."""
-        for part in ("store", "queues", "ledger", "catalogue", "intake", "dhus", "product_locks"):
+        for part in ("store", "links", "queues", "ledger", "catalogue", "intake", "dhus", "product_locks"):
             self.__dict__.pop(part, None)
         self._opened.close()
 

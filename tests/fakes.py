@@ -19,10 +19,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
-from shared.errors import BadMessage, NotFound, Offline, ProviderUnavailable, StorageUnavailable
+from shared.errors import BadMessage, Changed, NotFound, Offline, ProviderUnavailable, StorageUnavailable
 from shared.messages import MAX_BYTES
 from shared.models import BlobPath, Checksum, Level, Product, ProductName, State, Tile, TileMonth
-from shared.ports import BlobInfo, Corrected, Deletion, Download, Retrieval, Unsupported
+from shared.ports import BlobInfo, Corrected, Deletion, Download, Retrieval, Unsupported, Waiting
 from shared.records import MonthRecord, Record
 
 NOON = datetime(2024, 8, 1, 12, tzinfo=UTC)
@@ -136,6 +136,14 @@ class FakeStore(Scripted):
         blob = self._blob(source)
         self._put(target, blob.data, blob.content_type)
 
+    def replace(self, path: BlobPath, data: bytes, *, etag: str | None, content_type: str) -> str:
+        self._called("replace", path)
+        known = self.blobs.get(path)
+        if (known.etag if known else None) != etag:
+            raise Changed(f"{path} has been changed since it was read.")
+        self._put(path, data, content_type)
+        return self.blobs[path].etag
+
     def delete(self, path: BlobPath) -> None:
         self._called("delete", path)
         self.blobs.pop(path, None)
@@ -148,6 +156,8 @@ class FakeQueues(Scripted):
         super().__init__()
         self.sent: defaultdict[str, list[str]] = defaultdict(list)  # queue -> texts in order of sending
         self.delays: defaultdict[str, list[int]] = defaultdict(list)  # queue -> seconds, one per text
+        self.arrived: defaultdict[str, list[datetime]] = defaultdict(list)  # queue -> when, one per text
+        self.clock: Callable[[], datetime] = FakeClock()
 
     def send(self, queue: str, text: str, *, delay_seconds: int = 0) -> None:
         self._called("send", queue, text)
@@ -155,10 +165,16 @@ class FakeQueues(Scripted):
             raise BadMessage(f"A message for {queue} is {length} bytes long; at most {MAX_BYTES} fit.")
         self.sent[queue].append(text)
         self.delays[queue].append(delay_seconds)
+        self.arrived[queue].append(self.clock())
 
     def depth(self, queue: str) -> int:
         self._called("depth", queue)
         return len(self.sent[queue])
+
+    def peek(self, queue: str) -> list[Waiting]:
+        self._called("peek", queue)
+        texts = zip(self.sent[queue], self.delays[queue], self.arrived[queue], strict=False)
+        return [Waiting(text, since, 0) for text, delay, since in texts if not delay][:32]
 
 
 def _copied(record: Record) -> Record:
@@ -239,6 +255,16 @@ class FakeLedger(Scripted):
     def save_month(self, record: MonthRecord) -> None:
         self._called("save_month", record)
         self.month_rows[record.month] = record
+
+
+class FakeLinks:
+    """Links: addresses that say what they are for."""
+
+    def read(self, path: BlobPath, *, until: datetime) -> str:
+        return f"https://storage.example.org/{path}?read-until={until:%Y%m%dT%H%M%SZ}"
+
+    def upload(self, path: BlobPath, *, until: datetime) -> str:
+        return f"https://storage.example.org/{path}?write-until={until:%Y%m%dT%H%M%SZ}"
 
 
 def a_product(

@@ -16,4 +16,4 @@ async def _on_demand(
     await application()(scope, receive, send)
 
 
-app = func.AsgiFunctionApp(app=_on_demand, http_auth_level=func.AuthLevel.FUNCTION, function_name="api")
+app = func.AsgiFunctionApp(app=_on_demand, http_auth_level=func.AuthLevel.ANONYMOUS, function_name="api")

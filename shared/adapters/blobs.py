@@ -14,16 +14,21 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 from azure.core import MatchConditions
-from azure.core.exceptions import HttpResponseError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.exceptions import (
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
 from azure.storage.blob import BlobBlock, BlobClient, BlobProperties, BlobServiceClient, ContentSettings
 
 from shared.adapters.account import error_code, making_container, storage_errors
 from shared.adapters.ranges import range_file
-from shared.errors import BadName, StorageUnavailable
+from shared.errors import BadName, Changed, NotFound, StorageUnavailable
 from shared.models import BlobPath, shown
 from shared.ports import BlobInfo
 
@@ -99,6 +104,28 @@ class AzureBlobs:
             return
         settings, client = ContentSettings(content_type=content_type), self._client(path)
         self._writing(path, lambda: client.upload_blob(data, overwrite=True, content_settings=settings))
+
+    def replace(self, path: BlobPath, data: bytes, *, etag: str | None, content_type: str) -> str:
+        """Write a blob in one request where it still has ``etag`` (None: where there is none); its new ETag.
+
+        Raises Changed where somebody else was faster.
+        """
+        seen: dict[str, Any] = {"match_condition": MatchConditions.IfMissing}
+        if etag is not None:
+            seen = {"match_condition": MatchConditions.IfNotModified, "etag": etag}
+        settings, client = ContentSettings(content_type=content_type), self._client(path)
+        wrote: list[Any] = []
+
+        def write() -> None:
+            wrote.append(client.upload_blob(data, overwrite=etag is not None, content_settings=settings, **seen))
+
+        try:
+            self._writing(path, write)
+        except (NotFound, StorageUnavailable) as error:
+            if not isinstance(error.__cause__, ResourceModifiedError | ResourceExistsError | ResourceNotFoundError):
+                raise
+            raise Changed(f"{path} has been changed since it was read.") from error
+        return str(wrote[-1]["etag"])
 
     def upload(self, path: BlobPath, file: Path, *, content_type: str = BINARY) -> None:
         """Create or replace a blob from a local file."""

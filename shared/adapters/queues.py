@@ -10,7 +10,9 @@ from azure.storage.queue import QueueServiceClient
 from shared.adapters.account import storage_errors
 from shared.errors import BadMessage
 from shared.messages import MAX_BYTES
+from shared.ports import Waiting
 
+_MOST_PEEKED = 32  # in one request, by the service
 _FOR_EVER = -1  # Azure drops a message after seven days unless told otherwise: a long backfill waits longer
 
 
@@ -44,3 +46,16 @@ class AzureQueues:
                 return self._service.get_queue_client(queue).get_queue_properties().approximate_message_count or 0
             except ResourceNotFoundError:
                 return 0
+
+    def peek(self, queue: str) -> list[Waiting]:
+        """The first messages that wait, at most 32, left where they are; none where there is no such queue yet."""
+        with storage_errors(f"queue {queue}"):
+            try:
+                found = self._service.get_queue_client(queue).peek_messages(max_messages=_MOST_PEEKED)
+            except ResourceNotFoundError:
+                return []
+        return [
+            Waiting(str(message.content), message.inserted_on, message.dequeue_count or 0)
+            for message in found
+            if message.inserted_on is not None
+        ]

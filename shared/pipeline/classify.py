@@ -85,6 +85,9 @@ def _noted(this: Attempt, outcome: Summary | Rejected, product: ProductName) -> 
             class_km2={},
             albedo_mean=None,
             albedo_sd=None,
+            index_mean=None,
+            index_sd=None,
+            model="",
         )
         return
     this.done(
@@ -99,6 +102,9 @@ def _noted(this: Attempt, outcome: Summary | Rejected, product: ProductName) -> 
         class_km2=outcome.class_km2,
         albedo_mean=outcome.albedo.mean if outcome.albedo else None,
         albedo_sd=outcome.albedo.sd if outcome.albedo else None,
+        index_mean=outcome.index.mean if outcome.index else None,
+        index_sd=outcome.index.sd if outcome.index else None,
+        model="{name} {version}".format_map(outcome.document["model"]),
     )
 
 

@@ -9,7 +9,7 @@ from shared.models import State, TileMonth
 from shared.pipeline.discover_choice import Entry, month_of
 from shared.pipeline.outcome import superseded
 from shared.ports import Ledger
-from shared.records import Record
+from shared.records import CANCEL, Record
 
 
 def rows_of(month: TileMonth, ledger: Ledger) -> dict[str, Record]:
@@ -29,7 +29,7 @@ def begins_anew(record: Record, entry: Entry) -> bool:
         case State.OFFLINE:
             return entry.state is not State.OFFLINE
         case State.SKIPPED:  # for its clouds, a successor or a deletion that are no more
-            return entry.state is not State.SKIPPED
+            return entry.state is not State.SKIPPED and CANCEL not in record.times
         case State.FAILED:  # published again instead of a broken one, or dropped by hand without success
             return record.id != entry.product.id and entry.state is not State.SKIPPED
         case State.DISCOVERED:  # published again, after a deletion

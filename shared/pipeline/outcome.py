@@ -19,6 +19,7 @@ from time import perf_counter
 from typing import Any
 
 from shared.errors import PermanentError, TransientError
+from shared.logs import Bound
 from shared.models import Level, ProductName, State, shown
 from shared.ports import Clock, Ledger
 from shared.records import Record
@@ -47,7 +48,7 @@ class Attempt:
     name: str
     step: str  # the step's verb: "discover", "stage", "correct", "classify"
     clock: Clock
-    log: logging.LoggerAdapter[logging.Logger]
+    log: Bound
     began: Record  # the product before
     _started: float = field(default_factory=perf_counter)
 
@@ -66,7 +67,8 @@ class Attempt:
             lambda old: old.advanced(state, step=self.step, at=at, seconds={**old.seconds, self.step: took}, **facts)
         )
         why = f": {record.reason}" if record.reason else ""
-        self.log.info("%s: %s is %s after %.1f s%s", self.step, self.name, record.state, took, why)
+        said = {"state": str(record.state), "seconds": took}
+        self.log.info("%s: %s is %s after %.1f s%s", self.step, self.name, record.state, took, why, extra=said)
         return record
 
     def write(self, change: Callable[[Record], Record]) -> Record:
@@ -100,7 +102,10 @@ class Attempt:
 
         record = self.ledger.update(self.partition, self.name, changed)
         if record.state is State.FAILED:
-            self.log.info("%s: %s is FAILED after %.1f s: %s", self.step, self.name, self.seconds(), reason)
+            said = {"state": "FAILED", "seconds": self.seconds()}
+            self.log.info(
+                "%s: %s is FAILED after %.1f s: %s", self.step, self.name, said["seconds"], reason, extra=said
+            )
         else:
             self.log.warning("%s: %s is %s by another instance; here: %s", self.step, self.name, record.state, reason)
 
@@ -113,7 +118,7 @@ class Attempt:
 @contextmanager
 def attempt(ledger: Ledger, record: Record, step: str, clock: Clock) -> Iterator[Attempt]:
     """Run the body of ``step`` for ``record``, which must be in the ledger; see the module's text for the contract."""
-    log = logging.LoggerAdapter(_log, {"product": record.name, "step": step})
+    log = Bound(_log, {"product": record.name, "step": step})
     this = Attempt(ledger, record.partition, record.name, step, clock, log, record)
     log.info("%s: %s begins", step, record.name)
     try:

@@ -1,11 +1,21 @@
-"""Poison: a message the queue gave up on becomes a ledger row that says why; the message is kept there."""
+"""Poison: a message the queue gave up on becomes a ledger row that says why; the message is kept there.
+
+Contract: the same message may come any number of times and changes nothing after the first. A message that was put in
+before a person retried its product says nothing about the new try, and changes nothing either.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import json
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 
-from shared.errors import BadMessage, BadName
+from shared.errors import BadMessage, BadName, BadRecord
 from shared.messages import (
     CLASSIFICATIONS,
     CORRECTIONS,
@@ -19,7 +29,7 @@ from shared.messages import (
 from shared.models import L2A, BlobPath, Level, ProductName, State, TileMonth, shown
 from shared.pipeline.refused import month_row, refuse
 from shared.ports import Clock, Ledger
-from shared.records import Record
+from shared.records import REFUSED, Record
 
 # Where a product waits for the step; in another state the message was a second delivery of work that is done.
 _WAITS = {
@@ -28,45 +38,56 @@ _WAITS = {
     "classify": {State.DISCOVERED, State.STAGED, State.CORRECTED},
 }
 _STEPS = {PRODUCTS: "stage", CORRECTIONS: "correct", CLASSIFICATIONS: "classify"}
+_SILENT = "no try lived long enough to say why, most likely for lack of memory or time; see the log"
+_log = logging.getLogger("icewatch")
 
 
-def poison(queue: str, body: bytes, *, ledger: Ledger, clock: Clock) -> Record:
-    """Record that ``queue`` gave up on ``body``: the product becomes FAILED, or a refused row says what was wrong."""
-    text = body.decode("utf-8", "replace")
+def poison(queue: str, body: bytes, *, ledger: Ledger, clock: Clock, since: datetime | None = None) -> Record:
+    """Record that ``queue`` gave up on ``body``: the product becomes FAILED, or a refused row says what was wrong.
+
+    ``since`` is when the message was put into the poison queue, where that is known.
+    """
+    given_up = _GivenUp(body.decode("utf-8", "replace"), since, ledger, clock)
     try:
         message = QUEUES[queue].decode(body)
-    except BadMessage as error:
-        return _refuse(queue, text, str(error), ledger, clock)
-    if isinstance(message, TileMonthMessage):
-        return _give_up_month(message.value(), text, ledger, clock)
-    if isinstance(message, ProductMessage | CorrectionMessage | ClassificationMessage):
-        provider_id = message.id if isinstance(message, ProductMessage) else ""
-        return _fail(message.name(), _STEPS[queue], text, ledger, clock, provider_id=provider_id)
+        if isinstance(message, TileMonthMessage):
+            return given_up.month(message.value())
+        if isinstance(message, ProductMessage | CorrectionMessage | ClassificationMessage):
+            provider_id = message.id if isinstance(message, ProductMessage) else ""
+            return given_up.product(message.name(), _STEPS[queue], provider_id=provider_id)
+    except (BadMessage, BadRecord) as error:  # also where somebody broke the product's row
+        return given_up.refused_text(queue, str(error))
     raise TypeError(f"Nobody knows what it means to give up on a {type(message).__name__}.")
 
 
-def _give_up_month(month: TileMonth, text: str, ledger: Ledger, clock: Clock) -> Record:
-    known = ledger.month(month)
-    why = known.error if known is not None and known.error else "see the log of discover"
-    reason = f"discover gave up on {month}: {why}"
-    return refuse(month_row(month), reason, ledger, clock, message=text)
-
-
-def poison_blob(body: bytes, *, ledger: Ledger, clock: Clock) -> Record:
+def poison_blob(body: bytes, *, ledger: Ledger, clock: Clock, since: datetime | None = None) -> Record:
     """Record that a blob trigger gave up; ``body`` is the host's JSON with ContainerName and BlobName."""
-    text = body.decode("utf-8", "replace")
+    text = _plain(body)
+    given_up = _GivenUp(text, since, ledger, clock)
     try:
-        told = json.loads(body)
+        told = json.loads(text)
         path = BlobPath(str(told["ContainerName"]), str(told["BlobName"]))
     except (ValueError, KeyError, TypeError, RecursionError, BadName) as cause:
-        return _refuse("blobs", text, f"A blob trigger gave up on something unreadable: {shown(cause)}.", ledger, clock)
+        return given_up.refused_text("blobs", f"A blob trigger gave up on something unreadable: {shown(cause)}.")
     for part in reversed(path.name.split("/")):
         try:
             product = ProductName.parse(part)
         except BadName:
             continue
-        return _fail(product, _step_at(path, product), text, ledger, clock)
-    return _refuse(str(path), text, f"The step for the blob {path} failed on every try; see the log.", ledger, clock)
+        try:
+            return given_up.product(product, _step_at(path, product))
+        except BadRecord as error:
+            return given_up.refused_text(str(path), str(error))
+    return given_up.refused_text(str(path), f"The step for the blob {path} failed on every try; see the log.")
+
+
+def _plain(body: bytes) -> str:
+    """The text of a message in the host's own queue: JSON as it is, or as base64."""
+    with suppress(binascii.Error):
+        decoded = base64.b64decode(body, validate=True)
+        if decoded.startswith(b"{"):
+            body = decoded
+    return body.decode("utf-8", "replace")
 
 
 def _step_at(path: BlobPath, product: ProductName) -> str:
@@ -75,29 +96,58 @@ def _step_at(path: BlobPath, product: ProductName) -> str:
     return "stage" if product.level is Level.L1C else "correct"  # as drop names its tries
 
 
-def _fail(product: ProductName, step: str, text: str, ledger: Ledger, clock: Clock, *, provider_id: str = "") -> Record:
-    tile, name, now = product.tile, str(product), clock()
-    known = ledger.get(tile.name, name) or ledger.by_l2a(tile, name)
-    if known is None:
-        times = {"sensing": product.sensing}
-        known = Record(partition=tile.name, name=name, state=State.DISCOVERED, id=provider_id, times=times)
-        ledger.add(known)
+@dataclass(frozen=True, slots=True)
+class _GivenUp:
+    """A message from a poison queue, and where it is written down."""
 
-    def failed(old: Record) -> Record:
-        if provider_id and old.id not in {"", provider_id}:
-            return old  # published again since: the message of the new identifier is under way
-        # A classified product that was to be classified again and noted an error has lost its results.
-        lost = step == "classify" and old.state in {State.CLASSIFIED, State.REJECTED} and old.error
-        if old.state not in _WAITS[step] and not lost:
-            return old
-        why = old.error or "see the log"
-        tries = old.attempts.get(step, 0)
-        return old.advanced(
-            State.FAILED, step=step, at=now, reason=f"{step} gave up after {tries} tries: {why}", message=text
-        )
+    text: str
+    since: datetime | None  # when it was put there
+    ledger: Ledger
+    clock: Clock
 
-    return ledger.update(known.partition, known.name, failed)
+    def product(self, product: ProductName, step: str, *, provider_id: str = "") -> Record:
+        """The product's row says that it failed, unless it has got beyond the step or was retried meanwhile."""
+        tile, name, now = product.tile, str(product), self.clock()
+        known = self.ledger.get(tile.name, name) or self.ledger.by_l2a(tile, name)
+        if known is None:
+            times = {"sensing": product.sensing}
+            known = Record(partition=tile.name, name=name, state=State.DISCOVERED, id=provider_id, times=times)
+            self.ledger.add(known)
 
+        def failed(old: Record) -> Record:
+            if provider_id and old.id not in {"", provider_id}:
+                return old  # published again since: the message of the new identifier is under way
+            # A classified product that was to be classified again and noted an error has lost its results.
+            lost = step == "classify" and old.state in {State.CLASSIFIED, State.REJECTED} and old.error
+            if (old.state not in _WAITS[step] and not lost) or self._is_older_than_retry(old):
+                return old
+            tries = old.attempts.get(step, 0)
+            after = f" after {tries} tries" if tries else ""
+            reason = f"{step} gave up{after}: {old.error or _SILENT}"
+            return old.advanced(State.FAILED, step=step, at=now, reason=reason, message=self.text)
 
-def _refuse(source: str, text: str, reason: str, ledger: Ledger, clock: Clock) -> Record:
-    return refuse(f"{source}:{hashlib.sha256(text.encode()).hexdigest()[:12]}", reason, ledger, clock, message=text)
+        record = self.ledger.update(known.partition, known.name, failed)
+        if record.state is not State.FAILED:
+            _log.info("poison: %s is %s; a late message of %s changes nothing", record.name, record.state, step)
+        return record
+
+    def month(self, month: TileMonth) -> Record:
+        """A refused row says that the month could not be searched."""
+        known = self.ledger.month(month)
+        why = known.error if known is not None and known.error else "see the log of discover"
+        return self._refused(month_row(month), f"discover gave up on {month}: {why}")
+
+    def refused_text(self, source: str, reason: str) -> Record:
+        """A refused row of its own for each text from ``source``."""
+        return self._refused(f"{source}:{hashlib.sha256(self.text.encode()).hexdigest()[:12]}", reason)
+
+    def _refused(self, name: str, reason: str) -> Record:
+        known = self.ledger.get(REFUSED, name)
+        if known is not None:
+            is_said = (known.state, known.reason, known.message) == (State.FAILED, reason, self.text)
+            if is_said or self._is_older_than_retry(known):
+                return known
+        return refuse(name, reason, self.ledger, self.clock, message=self.text)
+
+    def _is_older_than_retry(self, record: Record) -> bool:
+        return self.since is not None and record.times.get("retry", self.since) > self.since

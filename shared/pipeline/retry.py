@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shared.errors import BadMessage, BadName, NotFound
 from shared.messages import (
     CLASSIFICATIONS,
@@ -14,9 +16,14 @@ from shared.messages import (
 from shared.models import MANIFEST, Level, ProductName, State, l2a_folder, staged_zip
 from shared.pipeline.watch import Rescue, product_message
 from shared.ports import Clock, Ledger, ObjectStore
-from shared.records import DRONE, REFUSED, Record
+from shared.records import CANCEL, DRONE, REFUSED, Record
 
 RETRIED = {State.FAILED, State.REJECTED, State.OFFLINE}
+
+
+def is_retried(record: Record) -> bool:
+    """Whether a person may put ``record`` back: it failed, was rejected, waits in the archive, or was cancelled."""
+    return record.state in RETRIED or (record.state is State.SKIPPED and CANCEL in record.times)
 
 
 def retry(record: Record, *, store: ObjectStore, ledger: Ledger, clock: Clock) -> Rescue:
@@ -24,7 +31,7 @@ def retry(record: Record, *, store: ObjectStore, ledger: Ledger, clock: Clock) -
 
     Raises NotFound where nothing is left to start from, BadName where the record is no product.
     """
-    if record.state not in RETRIED:
+    if not is_retried(record):
         raise BadName(f"{record.name} is {record.state}; only failed, rejected and offline products are retried.")
     if record.partition == REFUSED:
         return _send_again(record, ledger, clock)
@@ -34,11 +41,12 @@ def retry(record: Record, *, store: ObjectStore, ledger: Ledger, clock: Clock) -
         )
     state, rescue = _restart(record, ProductName.parse(record.name), store)
     now = clock()
-    ledger.update(
-        record.partition,
-        record.name,
-        lambda old: old.advanced(state, step="retry", at=now, attempts={}, message=""),
-    )
+
+    def put_back(old: Record) -> Record:
+        times = {kind: at for kind, at in old.times.items() if kind != CANCEL}
+        return replace(old, times=times).advanced(state, step="retry", at=now, attempts={}, message="")
+
+    ledger.update(record.partition, record.name, put_back)
     return rescue
 
 

@@ -66,7 +66,7 @@ def _touched(polygon: BaseGeometry) -> Iterator[Tile]:
 
     shapely.prepare(polygon)
     for tile in _near(*polygon.bounds):
-        if any(polygon.intersects(part) and polygon.intersection(part).area > 0 for part in _extent(tile)):
+        if any(polygon.intersects(part) and polygon.intersection(part).area > 0 for part in extent(tile)):
             yield tile
 
 
@@ -96,8 +96,8 @@ def _tile(square: str) -> Tile:
 
 
 @lru_cache(maxsize=4096)
-def _extent(tile: Tile) -> tuple[BaseGeometry, ...]:
-    """The extent in degrees; two parts where it lies across the 180th meridian."""
+def extent(tile: Tile) -> tuple[BaseGeometry, ...]:
+    """The extent of ``tile`` in degrees longitude and latitude; two parts where it lies across the 180th meridian."""
     import shapely.affinity
 
     zone, hemisphere, easting, northing = _grid().MGRSToUTM(tile.name)  # of the centre

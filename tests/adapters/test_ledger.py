@@ -57,6 +57,9 @@ FULL = Record(
     class_km2={"LA": 6000.0},
     albedo_mean=0.0,
     albedo_sd=0.07,
+    index_mean=1.02,
+    index_sd=0.04,
+    model="ice_surface 1.0.0",
 )
 PLAIN = Record("22WEV", "S2A_MSIL1C_20240717T150911_N0510_R025_T22WEV_20240717T184612", State.DISCOVERED)
 

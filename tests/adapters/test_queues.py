@@ -73,3 +73,20 @@ def test_storage_that_does_not_answer_is_unavailable() -> None:
             AzureQueues(service).send("products", "text")
         with pytest.raises(StorageUnavailable, match="queue products"):
             AzureQueues(service).depth("products")
+
+
+def test_looking_at_what_waits_takes_nothing_and_leaves_out_what_is_put_off(queues: Queues, name: str) -> None:
+    assert queues.peek(name) == []
+    for text in ("first é", "second"):
+        queues.send(name, text)
+    queues.send(name, "later", delay_seconds=60)
+    for _ in range(2):
+        assert [(waiting.text, waiting.deliveries) for waiting in queues.peek(name)] == [("first é", 0), ("second", 0)]
+    assert all(waiting.since.tzinfo for waiting in queues.peek(name))
+    assert queues.depth(name) == 3
+
+
+def test_at_most_32_messages_are_looked_at(queues: Queues, name: str) -> None:
+    for number in range(34):
+        queues.send(name, str(number))
+    assert len(queues.peek(name)) == 32

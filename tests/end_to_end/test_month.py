@@ -115,13 +115,13 @@ def test_a_push_notification_has_the_month_searched_at_once(finished: Pipeline):
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
-    [(b"{}", "The notification does not parse"), (b" " * 1_100_000, "The body is longer than 1048576 bytes")],
+    ("body", "status", "says"),
+    [(b"{}", 422, "The notification does not parse"), (b" " * 1_100_000, 413, "The body is longer than 1048576 bytes")],
 )
-def test_what_is_no_notification_is_refused_as_problem_details(finished: Pipeline, body: bytes, says: str):
+def test_what_is_no_notification_is_refused_as_problem_details(finished: Pipeline, body: bytes, status: int, says: str):
     with pytest.raises(urllib.error.HTTPError) as refused:
         _post(finished, "/api/notifications", body)
-    assert refused.value.code == 422
+    assert refused.value.code == status
     assert says in json.load(refused.value)["detail"]
     refused.value.close()
 

@@ -40,7 +40,7 @@ FUNCTIONS: dict[str, tuple[str, dict]] = {
     "discover": ("queueTrigger", {"queueName": "tile-months", "connection": STORAGE}),
     "classify": ("blobTrigger", {"path": "l2a/{name}", "source": "EventGrid"}),
     "drop": ("blobTrigger", {"path": "drop/{name}", "properties": {"SupportsDeferredBinding": True}}),
-    "api": ("httpTrigger", {"authLevel": "FUNCTION", "route": "/{*route}"}),
+    "api": ("httpTrigger", {"authLevel": "ANONYMOUS", "route": "/{*route}"}),
 }
 
 

@@ -25,7 +25,20 @@ RECORDS = st.builds(
     name=TEXTS,
     state=st.sampled_from(State),
     **dict.fromkeys(
-        ("reason", "id", "checksum", "baseline", "l2a", "processor", "dem", "results", "error", "successor", "note"),
+        (
+            "reason",
+            "id",
+            "checksum",
+            "baseline",
+            "l2a",
+            "processor",
+            "dem",
+            "results",
+            "error",
+            "successor",
+            "note",
+            "model",
+        ),
         TEXTS,
     ),
     message=st.text(st.characters(exclude_categories=["Cs"]), max_size=40).map(lambda text: text * 1000),
@@ -44,6 +57,8 @@ RECORDS = st.builds(
     usable_percent=st.none() | REALS,
     albedo_mean=st.none() | REALS,
     albedo_sd=st.none() | REALS,
+    index_mean=st.none() | REALS,
+    index_sd=st.none() | REALS,
 )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from shared.cloud import CloudRule
 from shared.errors import BadSetting
-from shared.settings import Settings
+from shared.settings import Settings, Storage
 
 LOCAL = {"AzureWebJobsStorage": "UseDevelopmentStorage=true"}
 IDENTITY = {
@@ -149,3 +149,34 @@ def test_what_is_kept_and_the_disk_for_one_product_can_be_set() -> None:
     assert (told.keep, told.scratch_bytes) == ("all", 512 * 1024**2)
     with pytest.raises(BadSetting, match="CORRECTION_KEEP is '10m'"):
         Settings.from_env(LOCAL | {"CORRECTION_KEEP": "10m"})
+
+
+def test_prices_are_list_prices_unless_set_and_never_negative() -> None:
+    assert Settings.from_env(LOCAL).prices.gb_second == 0.000026
+    prices = Settings.from_env(LOCAL | {"PRICE_GB_SECOND": "0.00003", "INSTANCE_GB": "2", "JOB_GIB": "4"}).prices
+    assert (prices.gb_second, prices.instance_gb, prices.gib) == (0.00003, 2, 4)
+    with pytest.raises(BadSetting, match="PRICE_CPU_SECOND is -1; expected a number from 0"):
+        Settings.from_env(LOCAL | {"PRICE_CPU_SECOND": "-1"})
+
+
+@pytest.mark.parametrize("key", ["short", "x" * 201, "with a space in it, long enough", "ünlesbar" * 4])
+def test_a_key_that_can_be_guessed_or_not_sent_is_refused_without_being_shown(key: str):
+    with pytest.raises(BadSetting, match="API_KEY has") as refused:
+        Settings.from_env({"AzureWebJobsStorage": "UseDevelopmentStorage=true", "API_KEY": key})
+    assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("connection", "here"),
+    [
+        ("UseDevelopmentStorage=true", True),
+        ("UseDevelopmentStorage = True;", True),
+        (";".join(f"{kind}Endpoint=http://127.0.0.1:1/a" for kind in ("Blob", "Queue", "Table")), True),
+        (";".join(f"{kind}Endpoint=http://azurite:1/a" for kind in ("Blob", "Queue", "Table")), False),
+        (";".join(f"{kind}Endpoint=http://127.0.0.1.example.org/a" for kind in ("Blob", "Queue", "Table")), False),
+        ("BlobEndpoint=http://127.0.0.1:1/a", False),
+        ("DefaultEndpointsProtocol=https;AccountName=a;AccountKey=b", False),
+    ],
+)
+def test_only_the_emulator_on_the_loopback_address_is_on_this_machine(connection: str, here: bool):
+    assert Storage(connection).is_on_this_machine is here

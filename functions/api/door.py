@@ -1,0 +1,133 @@
+"""In front of everything over HTTP: who may come in, how much they may bring, and what they hear if something breaks.
+
+Nothing is reachable that is not let through here. Bodies are read and bounded here, before any route runs.
+"""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import quote, urlsplit
+
+from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from functions.api.access import TOKEN, Access, access
+from functions.api.links import RESULTS, folder_of
+from functions.api.problems import problem, problem_of
+from shared.errors import IceWatchError
+from shared.watchlist import MAX_BYTES
+
+HEALTH, SIGN_IN, STATIC = "/api/health", "/sign-in", "/static/"
+_FOR_PROGRAMS = ("/api", "/stac")
+_READING = {"GET", "HEAD", "OPTIONS"}
+_MOST_PATH = 2048  # characters
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}  # where an answer does not say otherwise
+_log = logging.getLogger("icewatch")
+
+
+class Door:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or answer it here."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = False
+
+        async def sending(message: Message) -> None:
+            nonlocal began
+            if message["type"] == "http.response.start":
+                began = True
+                present = {name.lower() for name, _ in message["headers"]}
+                new = [(n.encode(), v.encode()) for n, v in _HEADERS.items() if n.encode() not in present]
+                message = {**message, "headers": [*message["headers"], *new]}
+            await send(message)
+
+        try:
+            body = await _body(receive)
+            refusal = problem(413, f"The body is longer than {MAX_BYTES} bytes.") if body is None else _refusal(scope)
+            await (refusal or self._app)(scope, _told(body or b"", receive), sending)
+        except IceWatchError as error:  # the settings themselves are wrong
+            await problem_of(error)(scope, receive, sending)
+        except Exception:
+            _log.exception("api: %s %s failed unforeseen", scope["method"], quote(scope["path"])[:200])
+            if began:
+                raise
+            await problem(500, "Something unforeseen went wrong; the log says more.")(scope, receive, sending)
+
+
+def _refusal(scope: Scope) -> Response | None:
+    """The answer to a request that may not come in; None for one that may."""
+    request, path, method = HTTPConnection(scope), str(scope["path"]), str(scope["method"])
+    if len(path) > _MOST_PATH:
+        return problem(404, "There is nothing at this address.")
+    if method not in _READING and not _is_own(request):
+        return problem(403, "The request comes from a page of another site.")
+    found = access()
+    if found.is_open or path in {HEALTH, SIGN_IN} or path.startswith(STATIC) or _may(found, request, path, method):
+        return None
+    if not path.startswith(_FOR_PROGRAMS):
+        return RedirectResponse(f"{SIGN_IN}?next={quote(path, safe='/')}", status_code=303)
+    if not found.key:
+        return problem(503, "No key is set up: the app setting API_KEY is missing, so nobody can be let in.")
+    return problem(
+        401,
+        "The key is missing or wrong; send it as header x-functions-key.",
+        headers={"WWW-Authenticate": 'ApiKey realm="IceWatch"'},
+    )
+
+
+def _may(found: Access, request: HTTPConnection, path: str, method: str) -> bool:
+    if found.knows(request):
+        return True
+    is_program = path.startswith(_FOR_PROGRAMS)
+    if found.is_signed_in(request) and (method in _READING or not is_program):
+        return True  # orders by cookie go through the pages, whose forms prove where they come from
+    if method in {"GET", "HEAD"} and path.startswith(RESULTS):
+        folder = folder_of(path.removeprefix(RESULTS))
+        return found.opens(request.query_params.get(TOKEN, ""), folder)
+    return False
+
+
+def _is_own(request: HTTPConnection) -> bool:
+    """False where a browser says that a page of another site sends this."""
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body; None where it is too long."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return bytes(body)
+        body += message.get("body", b"")
+        if len(body) > MAX_BYTES:
+            return None
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _told(body: bytes, receive: Receive) -> Receive:
+    """Gives the body that was read already, and then whatever comes."""
+    told = False
+
+    async def telling() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return telling

@@ -1,0 +1,27 @@
+"""The addresses of results under ``/api/results/``."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from functions.api.access import TOKEN, access
+from shared.models import SURFACE
+
+RESULTS = "/api/results/"
+_DEPTH = 4  # <TILE>/<YYYY>/<MM>/<product>.SAFE
+
+
+def folder_of(path: str) -> str:
+    """The result folder of a path below ``/api/results/``: what a token is good for."""
+    return "/".join(path.split("/")[:_DEPTH])
+
+
+def result_link(path: str, *, signed: bool = False) -> str:
+    """The address of a result blob such as ``surface/22WEV/2021/07/<product>.SAFE/quicklook.png``.
+
+    ``signed`` adds a token that opens the folder for an hour or two, for programs that cannot sign in; without it the
+    address works for who is signed in.
+    """
+    name = path.removeprefix(f"{SURFACE}/")
+    address, found = RESULTS + quote(name, safe="/"), access()
+    return f"{address}?{TOKEN}={found.token(folder_of(name))}" if signed and not found.is_open else address

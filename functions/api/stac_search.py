@@ -1,0 +1,212 @@
+"""The search of the STAC API: which results touch a place and a time, page by page."""
+
+from __future__ import annotations
+
+import datetime as time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from starlette.responses import JSONResponse, Response
+
+from functions.api.cursors import after, cursor
+from functions.api.outside import Outside
+from functions.api.problems import ALWAYS, answers
+from functions.api.snapshot import snapshot
+from functions.api.stac_items import COLLECTION, GEO, GEOJSON, Links, feature_collection, item_of
+from shared.errors import BadName
+from shared.models import State, Tile, shown
+from shared.records import Record
+from shared.wiring import Services
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
+router = APIRouter(tags=["stac"], responses=answers(*ALWAYS))
+_AT_ONCE = 8  # items read from the store at the same time
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is searched for; what is left out does not narrow."""
+
+    place: BaseGeometry | None  # degrees longitude and latitude
+    since: time.datetime | None
+    until: time.datetime | None
+    ids: frozenset[str]
+    collections: frozenset[str]
+    limit: int
+    token: str
+    asked: tuple[tuple[str, str], ...]  # what the client said, for the link to the next page
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        bbox: str = "",
+        intersects: dict[str, Any] | None = None,
+        datetime: str = "",
+        ids: str = "",
+        collections: str = "",
+        limit: int = 10,
+        token: str = "",
+    ) -> Search:
+        """Read the parameters as texts; BadName where one does not parse."""
+        if bbox and intersects:
+            raise BadName("Both bbox and intersects are given; one search takes one of them.")
+        since, until = _interval(datetime)
+        said = {"bbox": bbox, "datetime": datetime, "ids": ids, "collections": collections, "limit": str(limit)}
+        return cls(
+            place=_box(bbox) if bbox else _shape(intersects) if intersects else None,
+            since=since,
+            until=until,
+            ids=frozenset(filter(None, ids.split(","))),
+            collections=frozenset(filter(None, collections.split(","))),
+            limit=limit,
+            token=token,
+            asked=tuple((name, value) for name, value in said.items() if value),
+        )
+
+    def takes(self, record: Record) -> bool:
+        """Whether the result of ``record`` is searched for."""
+        at = record.times.get("sensing")
+        if at is None or record.state is not State.CLASSIFIED or not record.results:
+            return False
+        if (self.ids and record.l2a not in self.ids) or (self.collections and COLLECTION not in self.collections):
+            return False
+        return not ((self.since and at < self.since) or (self.until and at > self.until))
+
+
+class SearchBody(BaseModel):
+    """The body of a search by POST."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    bbox: list[float] | None = Field(default=None, min_length=4, max_length=6, examples=[[-51, 66, -48, 68]])
+    intersects: dict[str, JsonValue] | None = Field(default=None, description="A GeoJSON geometry")
+    datetime: str | None = Field(default=None, max_length=100, examples=["2021-06-01T00:00:00Z/.."])
+    ids: list[str] | None = Field(default=None, max_length=250)
+    collections: list[str] | None = Field(default=None, max_length=20)
+    limit: int = Field(default=10, ge=1, le=250)
+    token: str = Field(default="", max_length=400)
+
+
+@router.get("/stac/search", response_class=Response, responses=GEO)
+def search(
+    request: Request,
+    outside: Outside,
+    *,
+    bbox: Annotated[str, Query(max_length=200, examples=["-51,66,-48,68"])] = "",
+    datetime: Annotated[str, Query(max_length=100, examples=["2021-06-01T00:00:00Z/.."])] = "",
+    ids: Annotated[str, Query(max_length=20_000, description="Item names, with commas between")] = "",
+    collections: Annotated[str, Query(max_length=1000)] = "",
+    limit: Annotated[int, Query(ge=1, le=250)] = 10,
+    token: Annotated[str, Query(max_length=400, description="As the link to the next page has it")] = "",
+) -> JSONResponse:
+    """Results by place, time and name, newest first."""
+    wanted = Search.of(bbox=bbox, datetime=datetime, ids=ids, collections=collections, limit=limit, token=token)
+    return page_of(wanted, Links.of(request), outside, "/search")
+
+
+@router.post("/stac/search", response_class=Response, responses={**GEO, **answers(403, 413)})
+def search_by_body(body: SearchBody, request: Request, outside: Outside) -> JSONResponse:
+    """The same with a body, which may hold a geometry."""
+    wanted = Search.of(
+        bbox=",".join(map(str, body.bbox or [])),
+        intersects=body.intersects,
+        datetime=body.datetime or "",
+        ids=",".join(body.ids or []),
+        collections=",".join(body.collections or []),
+        limit=body.limit,
+        token=body.token,
+    )
+    return page_of(wanted, Links.of(request), outside, "/search", body=body)
+
+
+def page_of(
+    wanted: Search, links: Links, outside: Services, path: str, *, body: SearchBody | None = None
+) -> JSONResponse:
+    """One page of results as GeoJSON, with the link to the next."""
+    found = [record for record in snapshot().records if wanted.takes(record)]
+    if wanted.place is not None:
+        near = {tile for tile in {record.partition for record in found} if _touches(tile, wanted.place)}
+        found = [record for record in found if record.partition in near]
+    rest = after(found, wanted.token)
+    page = rest[: wanted.limit]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        items = [item for item in pool.map(lambda record: item_of(record, links, outside), page) if item]
+    told = [links.to("root", "", "application/json"), links.to("self", path, GEOJSON)]
+    if len(rest) > wanted.limit:
+        told.append(_next(wanted, links, path, cursor(page[-1]), body))
+    return JSONResponse(feature_collection(items, len(found), told), media_type=GEOJSON)
+
+
+def _next(wanted: Search, links: Links, path: str, token: str, body: SearchBody | None) -> dict[str, Any]:
+    if body is not None:
+        again = body.model_dump(exclude_none=True) | {"token": token}
+        return links.to("next", path, GEOJSON) | {"method": "POST", "body": again}
+    query = urlencode([*wanted.asked, ("token", token)])
+    return links.to("next", f"{path}?{query}", GEOJSON) | {"method": "GET"}
+
+
+def _touches(tile: str, place: BaseGeometry) -> bool:
+    from shared.science.tilegrid import extent
+
+    return any(place.intersects(part) for part in extent(Tile(tile)))
+
+
+def _box(text: str) -> BaseGeometry:
+    """A box as GeoJSON has it (RFC 7946, 5): where its west is larger than its east it crosses the 180th meridian."""
+    import shapely
+
+    try:
+        sides = [float(part) for part in text.split(",")]
+    except ValueError as cause:
+        raise BadName(f"'{shown(text)}' is no box; expected west,south,east,north in degrees.") from cause
+    if len(sides) == 6:  # with heights
+        del sides[5], sides[2]
+    if len(sides) != 4 or not (-90 <= sides[1] <= sides[3] <= 90) or any(abs(sides[side]) > 180 for side in (0, 2)):
+        raise BadName(f"'{shown(text)}' is no box; expected west,south,east,north in degrees.")
+    west, south, east, north = sides
+    if west <= east:
+        return shapely.box(west, south, east, north)
+    return shapely.union(shapely.box(west, south, 180, north), shapely.box(-180, south, east, north))
+
+
+def _shape(geometry: dict[str, Any]) -> BaseGeometry:
+    from shapely.errors import ShapelyError
+    from shapely.geometry import shape
+
+    try:
+        found = shape(geometry)
+        usable = found.is_valid and not found.is_empty
+    except (ShapelyError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as cause:
+        raise BadName(f"intersects is no GeoJSON geometry: {shown(cause)}.") from cause
+    if not usable:
+        raise BadName("intersects is no valid GeoJSON geometry.")
+    return found
+
+
+def _interval(text: str) -> tuple[time.datetime | None, time.datetime | None]:
+    """An instant, or two with "/" between; ".." or nothing on one side leaves it open."""
+    if not text:
+        return None, None
+    first, slash, last = text.partition("/")
+    if not slash:
+        at = _instant(first)
+        return at, at
+    since, until = (None if part in {"", ".."} else _instant(part) for part in (first, last))
+    if (since is None and until is None) or (since and until and since > until):
+        raise BadName(f"'{shown(text)}' is no interval; expected two instants in order, one of them may be '..'.")
+    return since, until
+
+
+def _instant(text: str) -> time.datetime:
+    try:
+        at = time.datetime.fromisoformat(text)
+        return at.astimezone(time.UTC) if at.tzinfo else at.replace(tzinfo=time.UTC)
+    except (ValueError, OverflowError) as cause:
+        raise BadName(f"'{shown(text)}' is no instant; expected one such as 2021-07-02T15:09:11Z.") from cause

@@ -1,0 +1,102 @@
+"""The watchlist over HTTP: read it, replace it. What does not validate changes nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import ValidationError
+from starlette.responses import Response as Plain
+
+from functions.api.outside import Outside
+from functions.api.problems import ALWAYS, Fault, Refusal, answers, faults_of
+from shared.errors import BadSetting, NotFound
+from shared.models import WATCHLIST
+from shared.pipeline.watching import in_force, parse
+from shared.watchlist import Watchlist
+from shared.wiring import Services
+
+router = APIRouter(tags=["watchlist"])
+_JSON = "application/json"
+_EMPTY = b'{"version": 1, "areas": []}'
+_EXAMPLE = {
+    "version": 1,
+    "areas": [{"name": "Dark zone", "tiles": ["22WEV"], "months": [6, 7, 8], "since": "2019-06-01"}],
+}
+_ETAG = {"ETag": {"description": "What this version is called; send it as If-Match", "schema": {"type": "string"}}}
+
+
+@router.get(
+    "/api/watchlist",
+    response_class=Plain,
+    responses={
+        200: {
+            "description": "The text as it is stored",
+            "headers": _ETAG,
+            "content": {_JSON: {"schema": {"type": "object"}, "example": _EXAMPLE}},
+        },
+        **answers(*ALWAYS),
+    },
+)
+def read_watchlist(outside: Outside) -> Plain:
+    """The watchlist as somebody wrote it last, with its ETag; an empty one where nobody has."""
+    info = outside.store.info(WATCHLIST)
+    try:
+        body = outside.store.read(WATCHLIST) if info else _EMPTY
+    except NotFound:  # removed this moment
+        info, body = None, _EMPTY
+    return Plain(body, media_type=_JSON, headers={"ETag": info.etag} if info else {})
+
+
+@router.put(
+    "/api/watchlist",
+    status_code=204,
+    response_class=Plain,
+    responses={204: {"description": "It is in force", "headers": _ETAG}, **answers(*ALWAYS, 412, 413)},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {_JSON: {"schema": Watchlist.model_json_schema(ref_template="#/components/schemas/{model}")}},
+        }
+    },
+)
+async def write_watchlist(
+    request: Request,
+    outside: Outside,
+    if_match: Annotated[str | None, Header(description="Only where it still is this version", max_length=200)] = None,
+    if_none_match: Annotated[
+        str | None, Header(description="'*': only where there is none yet", max_length=200)
+    ] = None,
+) -> Response:
+    """Check a watchlist and put it in force; every fault is listed with its place, and then the old one stays."""
+    from starlette.concurrency import run_in_threadpool
+
+    body = await request.body()
+    etag = await run_in_threadpool(_put, body, if_match, if_none_match, outside)
+    return Response(status_code=204, headers={"ETag": etag})
+
+
+def _put(body: bytes, if_match: str | None, if_none_match: str | None, outside: Services) -> str:
+    try:
+        parse(body)
+    except BadSetting as error:
+        raise Refusal(422, str(error), faults=_faults(error)) from error
+    store = outside.store
+    if if_match is not None and if_match != "*":
+        etag = store.replace(WATCHLIST, body, etag=if_match, content_type=_JSON)
+    elif if_none_match is not None:
+        etag = store.replace(WATCHLIST, body, etag=None, content_type=_JSON)
+    else:
+        store.write(WATCHLIST, body, content_type=_JSON)
+        written = store.info(WATCHLIST)
+        etag = written.etag if written else ""
+    in_force(store, ledger=outside.ledger, clock=outside.clock)
+    return etag
+
+
+def _faults(error: BadSetting) -> list[Fault]:
+    cause: Any = error.__cause__
+    if isinstance(cause, ValidationError):
+        return faults_of(cause.errors(include_url=False, include_input=False, include_context=False))
+    place = str(error).partition(" at ")[2].partition(":")[0]
+    return [Fault(place=place or "the whole file", sentence=str(error))]

@@ -1,0 +1,230 @@
+"""The addresses of the pages. Looking is here; signing in and orders are in `doing`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from functions.api.links import result_link
+from functions.api.ordering import orders
+from functions.api.outside import OfProduct, OfTile, Outside
+from functions.api.snapshot import Snapshot, snapshot
+from functions.pages import doing, views
+from functions.pages.charts import chart_data, in_words
+from functions.pages.rendering import HEADERS, PageRoute, page, static_file
+from shared.errors import NotFound
+from shared.messages import QUEUES, poison_of
+from shared.models import MANIFEST, BlobPath, ProductName, State, Tile, l2a_folder, shown
+from shared.pipeline.metrics_orbits import missing
+from shared.pipeline.orders import Orders
+from shared.pipeline.overview import Filter, chosen, tiles
+from shared.pipeline.overview_alarms import alarms
+from shared.pipeline.overview_calendar import calendar, years
+from shared.pipeline.overview_failures import failures
+from shared.pipeline.overview_series import series
+from shared.pipeline.watching import watchlist
+from shared.records import REFUSED, Record
+
+PER_PAGE = 100  # products of one page of the list
+_PICTURE_HEADERS = {**HEADERS, "Cache-Control": "private, max-age=3600"}
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router.include_router(doing.router)
+
+Seen = Annotated[Snapshot, Depends(snapshot)]
+Taking = Annotated[Orders, Depends(orders)]
+Year = Annotated[int | None, Query(ge=2015, le=2100)]
+Count = Annotated[int, Query(ge=0, le=10_000_000)]
+
+
+@router.get("/static/{name:path}")
+def static(name: str) -> Response:
+    """Style sheet, scripts and icon; they need no key."""
+    return static_file(name)
+
+
+@router.get("/")
+def overview(request: Request, seen: Seen, outside: Outside) -> Response:
+    """Is it alive, what came in, and what ought somebody to look at."""
+    watched, now = watchlist(outside.store), outside.clock()
+    names = [name for queue in QUEUES for name in (queue, poison_of(queue))]
+    depths = {name: outside.queues.depth(name) for name in names}
+    found = tiles(seen.records, watched)
+    return page(
+        request,
+        "overview.html",
+        tiles=found,
+        totals=views.sums(tile.states for tile in found),
+        alarms=[(alarm, views.alarm_page(alarm)) for alarm in alarms(seen.records, depths, watched, now)],
+        depths=depths,
+        seen=seen,
+        now=now,
+    )
+
+
+@router.get("/tiles/{tile}/calendar")
+def calendar_of_tile(
+    request: Request, *, tile: OfTile, seen: Seen, outside: Outside, year: Year = None, ordered: Count = 0
+) -> Response:
+    """Every acquisition of a year on its day, and which months were never searched."""
+    now = outside.clock()
+    known = years(seen.records, tile.name)
+    shown_year = year or (known[0] if known else now.year)
+    months = calendar(seen.records, seen.months, tile.name, shown_year)
+    mine = [record for record in seen.records if record.partition == tile.name]
+    missed = [one for one in missing(mine, now, watched=watchlist(outside.store)) if one.at.year == shown_year]
+    return page(
+        request,
+        "calendar.html",
+        tile=tile,
+        year=shown_year,
+        years=sorted({*known, now.year, shown_year}, reverse=True),
+        ordered=ordered,
+        rows=views.rows(months, missed, now),
+        missed=missed,
+        totals=views.sums(month.states for month in months),
+        records=[record for month in months for records in month.days.values() for record in records],
+        seen=seen,
+    )
+
+
+@router.get("/tiles/{tile}/series")
+def series_of_tile(request: Request, tile: OfTile, seen: Seen, year: Year = None) -> Response:
+    """How the ice changed: albedo, classes and algae of every classified acquisition."""
+    first, last = views.year_span(year) if year else (None, None)
+    points = series(seen.records, tile.name, first, last)
+    return page(
+        request,
+        "series.html",
+        tile=tile,
+        year=year,
+        years=years(seen.records, tile.name),
+        points=points,
+        data=chart_data(points),
+        summary=in_words(points),
+        csv=views.link(f"/api/tiles/{tile}/series.csv", **{"from": first, "to": last}),
+        seen=seen,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The fields of the list's form; what is empty does not narrow, nor does a day that is none."""
+
+    tile: Annotated[str, Query(max_length=20)] = ""
+    state: Annotated[str, Query(max_length=20)] = ""
+    reason: Annotated[str, Query(max_length=200)] = ""
+    since: Annotated[str, Query(alias="from", max_length=20)] = ""
+    until: Annotated[str, Query(alias="to", max_length=20)] = ""
+
+    def query(self) -> dict[str, str]:
+        """The fields as the form and the address call them."""
+        return {"tile": self.tile, "state": self.state, "reason": self.reason, "from": self.since, "to": self.until}
+
+    def wanted(self) -> Filter:
+        """The same as the read model knows it; BadName for a tile that is none."""
+        return Filter(
+            tile=Tile.parse(self.tile.strip().upper()).name if self.tile.strip() else None,
+            since=_day(self.since),
+            until=_day(self.until),
+            states=frozenset({State(self.state)} if self.state in set(State) else ()),
+            reason=self.reason,
+        )
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+@router.get("/products")
+def products(request: Request, seen: Seen, asked: Annotated[Asked, Depends()], skip: Count = 0) -> Response:
+    """The products that a person looks for, newest acquisition first."""
+    found, query = chosen(seen.records, asked.wanted()), asked.query()
+    return page(
+        request,
+        "products.html",
+        total=len(found),
+        records=found[skip : skip + PER_PAGE],
+        first=skip,
+        query=query,
+        before=views.link("/products", **query, skip=max(0, skip - PER_PAGE)) if skip else "",
+        after=views.link("/products", **query, skip=skip + PER_PAGE) if skip + PER_PAGE < len(found) else "",
+        seen=seen,
+    )
+
+
+@router.get("/products/{product}")
+def product(
+    request: Request, *, product: OfProduct, seen: Seen, taking: Taking, outside: Outside, ordered: str = ""
+) -> Response:
+    """One product: its maps, its numbers, its whole history, and what can be done."""
+    return _product(request, taking.known(product), seen, outside, ordered)
+
+
+@router.get("/refused")
+def refused(
+    request: Request,
+    name: Annotated[str, Query(max_length=1500)],
+    seen: Seen,
+    outside: Outside,
+    ordered: str = "",
+) -> Response:
+    """Something that could not be used: a name, a message, a watchlist."""
+    record = outside.ledger.get(REFUSED, name)
+    if record is None:
+        raise NotFound(f"Nothing of the name {shown(name)} was refused.")
+    return _product(request, record, seen, outside, ordered)
+
+
+def _product(request: Request, record: Record, seen: Snapshot, outside: Outside, ordered: str) -> Response:
+    folder = views.folder_of(record)
+    files = views.result_files(outside.store.list(folder)) if folder else []
+    base = str(request.base_url).rstrip("/")
+    earlier, later = views.neighbours(seen.records, record)
+    return page(
+        request,
+        "product.html",
+        record=record,
+        events=views.history(record),
+        stuck=views.open_attempts(record),
+        files=[(file, result_link(file.path)) for file in files],
+        links=[(file, base + result_link(file.path, signed=True)) for file in files if file.description],
+        has_l2a=bool(record.l2a) and outside.store.info(_l2a(record) / MANIFEST) is not None,
+        orders=views.orders_for(record),
+        ordered="" if views.is_over(ordered, record) else doing.DONE.get(ordered, ""),
+        earlier=earlier,
+        later=later,
+        seen=seen,
+    )
+
+
+@router.get("/products/{product}/true-colour.jpg")
+def true_colour(product: OfProduct, taking: Taking, outside: Outside) -> Response:
+    """The corrected acquisition as the eye would see it, small; made when asked for."""
+    from shared.adapters.truecolour import true_colour
+
+    record = taking.known(product)
+    if not record.l2a:
+        raise NotFound(f"{record.name} is not corrected.")
+    picture = true_colour(outside.store, _l2a(record))
+    return Response(picture, media_type="image/jpeg", headers=_PICTURE_HEADERS)
+
+
+def _l2a(record: Record) -> BlobPath:
+    return l2a_folder(ProductName.parse(record.l2a))
+
+
+@router.get("/failures")
+def failed(
+    request: Request,
+    seen: Seen,
+    accepted: Count | None = None,
+    left: Count = 0,
+) -> Response:
+    """What failed, grouped by reason, with a button to try again."""
+    return page(request, "failures.html", groups=failures(seen.records), accepted=accepted, left=left, seen=seen)

@@ -1,0 +1,213 @@
+// Draws the charts of a time series from the numbers in the page. Without scripts the table below them says the same.
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const charts = new Map();
+  const sync = uPlot.sync("series");
+  const GAP = 120 * 86400; // seconds: the polar night, across which no line is drawn
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const shown = (value, digits) => (value == null ? "–" : value.toFixed(digits));
+  const day = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
+
+  function axes(label) {
+    const common = { stroke: colour("--soft"), font: "13px system-ui, sans-serif", ticks: { stroke: colour("--line"), width: 1 } };
+    const grid = { stroke: colour("--line"), width: 1 };
+    return [
+      { ...common, grid: { show: false }, space: 64, values: days },
+      { ...common, grid, size: 56, label, labelSize: 20, labelFont: "13px system-ui, sans-serif" },
+    ];
+  }
+
+  // Labels of the time axis: no finer than they need be, the year below wherever it begins.
+  function days(_, splits, __, ___, step) {
+    const long = (seconds, options) => new Date(seconds * 1000).toLocaleString("en-GB", { timeZone: "UTC", ...options });
+    const year = (seconds) => long(seconds, { year: "numeric" });
+    const date = (seconds) => long(seconds, { day: "numeric", month: "short" });
+    return splits.map((at, i) => {
+      const before = splits[i - 1];
+      if (step >= 360 * 86400) return year(at);
+      if (step < 86400) return long(at, { hour: "2-digit", minute: "2-digit" }) + (before && date(before) === date(at) ? "" : `\n${date(at)}`);
+      const text = step >= 28 * 86400 ? long(at, { month: "short" }) : date(at);
+      return before && year(before) === year(at) ? text : `${text}\n${year(at)}`;
+    });
+  }
+
+  const time = { label: "Sensed (UTC)", value: (_, seconds) => (seconds == null ? "–" : day(seconds)) };
+
+  // Points with whiskers; hollow where the correction was approximate; joined within a season only.
+  function spread(series, label, ink, digits) {
+    const { mean, sd } = series;
+    const low = mean.map((value, i) => (value == null ? null : value - (sd[i] ?? 0)));
+    const high = mean.map((value, i) => (value == null ? null : value + (sd[i] ?? 0)));
+    const whiskers = (plot) => {
+      const { ctx } = plot;
+      const [first, last] = plot.series[0].idxs;
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(plot.bbox.left, plot.bbox.top, plot.bbox.width, plot.bbox.height);
+      ctx.clip();
+      ctx.strokeStyle = ctx.fillStyle = ink;
+      ctx.lineWidth = 1.5 * devicePixelRatio;
+      let before = null;
+      for (let i = first; i <= last; i++) {
+        if (mean[i] == null) continue;
+        const at = { x: plot.valToPos(data.times[i], "x", true), y: plot.valToPos(mean[i], "y", true), time: data.times[i] };
+        if (before && at.time - before.time < GAP) line(ctx, before, at, 0.35);
+        line(ctx, { x: at.x, y: plot.valToPos(low[i], "y", true) }, { x: at.x, y: plot.valToPos(high[i], "y", true) }, 0.6);
+        before = at;
+      }
+      for (let i = first; i <= last; i++) {
+        if (mean[i] != null) dot(ctx, plot.valToPos(data.times[i], "x", true), plot.valToPos(mean[i], "y", true), data.approximate[i]);
+      }
+      ctx.restore();
+    };
+    return {
+      hooks: { draw: [whiskers] },
+      scales: { y: { range: (_, least, most) => padded(Math.min(least, ...seen(low)), Math.max(most, ...seen(high))) } },
+      series: [time, { label, fill: ink, stroke: ink, paths: () => null, points: { show: false }, value: (_, value, __, i) => (value == null ? "–" : `${shown(value, digits)} ± ${shown(sd[i], digits)}`) }],
+      values: [data.times, mean],
+    };
+  }
+
+  const seen = (values) => values.filter((value) => value != null);
+  const padded = (low, high) => [low - 0.05 * (high - low || 1), high + 0.05 * (high - low || 1)];
+
+  function line(ctx, from, to, alpha) {
+    ctx.globalAlpha = alpha;
+    ctx.beginPath();
+    ctx.moveTo(from.x, from.y);
+    ctx.lineTo(to.x, to.y);
+    ctx.stroke();
+    ctx.globalAlpha = 1;
+  }
+
+  function dot(ctx, x, y, hollow) {
+    ctx.beginPath();
+    ctx.arc(x, y, 4 * devicePixelRatio, 0, 2 * Math.PI);
+    if (hollow) {
+      const ink = ctx.fillStyle;
+      ctx.fillStyle = colour("--paper");
+      ctx.fill();
+      ctx.fillStyle = ink;
+      ctx.stroke();
+    } else ctx.fill();
+  }
+
+  // Bars from 0 to 100 %, each acquisition's parts on top of each other; uPlot itself draws no stacks.
+  function stacks(parts) {
+    const drawBars = (plot) => {
+      const { ctx } = plot;
+      const [first, last] = plot.series[0].idxs;
+      const middles = data.times.map((time) => plot.valToPos(time, "x", true));
+      const width = barWidth(middles.slice(first, last + 1));
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(plot.bbox.left, plot.bbox.top, plot.bbox.width, plot.bbox.height);
+      ctx.clip();
+      for (let i = first; i <= last; i++) {
+        let sum = 0;
+        for (const { percent: share, colour: fill } of parts) {
+          const top = plot.valToPos(sum + (share[i] ?? 0), "y", true);
+          ctx.fillStyle = fill;
+          ctx.fillRect(middles[i] - width / 2, top, width, plot.valToPos(sum, "y", true) - top);
+          sum += share[i] ?? 0;
+        }
+        ctx.strokeStyle = colour("--rule");
+        ctx.lineWidth = 0.5 * devicePixelRatio;
+        if (sum) ctx.strokeRect(middles[i] - width / 2, plot.valToPos(sum, "y", true), width, plot.valToPos(0, "y", true) - plot.valToPos(sum, "y", true));
+      }
+      ctx.restore();
+    };
+    return {
+      hooks: { draw: [drawBars] },
+      scales: { y: { range: [0, 100] } },
+      series: [time, ...parts.map(({ label, colour: fill }) => ({ label, fill, stroke: fill, paths: () => null, points: { show: false }, value: (_, value) => (value == null ? "–" : `${shown(value, 1)} %`) }))],
+      values: [data.times, ...parts.map(({ percent: share }) => share)],
+    };
+  }
+
+  // Most of the usual distance between two acquisitions, and never too thin to see.
+  function barWidth(middles) {
+    const gaps = middles.slice(1).map((x, i) => x - middles[i]).sort((a, b) => a - b);
+    const usual = gaps.length ? gaps[Math.floor(gaps.length / 2)] : Infinity;
+    return Math.max(3, Math.min(18, 0.8 * usual / devicePixelRatio)) * devicePixelRatio;
+  }
+
+  const kinds = {
+    albedo: { height: 300, label: "albedo", make: () => spread(data.albedo, "Albedo", colour("--accent"), 2) },
+    classes: { height: 300, label: "percent", make: () => stacks(data.classes) },
+    algae: { height: 260, label: "2DBA", make: () => spread(data.algae, "2DBA", colour("--amber"), 3) },
+    usable: { height: 180, label: "percent", make: () => stacks([{ label: "Usable", colour: colour("--rule"), percent: data.usable }]) },
+  };
+
+  // All charts share their time axis; a lone acquisition gets a month around it.
+  function timeRange(_, first, last) {
+    const edge = Math.max((last - first) * 0.03, 3 * 86400);
+    return [first - (last > first ? edge : 15 * 86400), last + (last > first ? edge : 15 * 86400)];
+  }
+
+  function draw() {
+    for (const [name, { height, label, make }] of Object.entries(kinds)) {
+      const place = document.getElementById(name);
+      charts.get(name)?.destroy();
+      const made = make();
+      const options = {
+        width: place.clientWidth, height, axes: axes(label), hooks: made.hooks ?? {}, series: made.series,
+        scales: { x: { time: true, range: timeRange }, ...made.scales },
+        tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
+        cursor: { y: false, sync: { key: sync.key }, drag: { x: true, y: false }, points: { show: false } },
+        legend: { live: true },
+      };
+      charts.set(name, new uPlot(options, made.values, place));
+    }
+  }
+
+  function save(button) {
+    const drawn = charts.get(button.dataset.save).ctx.canvas;
+    const band = 44 * devicePixelRatio;
+    const sheet = Object.assign(document.createElement("canvas"), { width: drawn.width, height: drawn.height + band });
+    const ctx = sheet.getContext("2d");
+    ctx.fillStyle = colour("--paper");
+    ctx.fillRect(0, 0, sheet.width, sheet.height);
+    ctx.drawImage(drawn, 0, band);
+    ctx.fillStyle = colour("--ink");
+    ctx.font = `${15 * devicePixelRatio}px system-ui, sans-serif`;
+    ctx.fillText(button.dataset.title, 12 * devicePixelRatio, 27 * devicePixelRatio);
+    if (button.dataset.save === "classes") legend(ctx, sheet.width, devicePixelRatio);
+    sheet.toBlob((blob) => {
+      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: button.dataset.name });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    });
+  }
+
+  // The classes with their colours, from the right edge of a saved picture.
+  function legend(ctx, right, scale) {
+    let x = right - 12 * scale;
+    ctx.font = `${13 * scale}px system-ui, sans-serif`;
+    for (const { label, colour: fill } of [...data.classes].reverse()) {
+      x -= ctx.measureText(label).width;
+      ctx.fillStyle = colour("--ink");
+      ctx.fillText(label, x, 27 * scale);
+      x -= 18 * scale;
+      ctx.fillStyle = fill;
+      ctx.fillRect(x, 16 * scale, 12 * scale, 12 * scale);
+      ctx.strokeStyle = colour("--rule");
+      ctx.strokeRect(x, 16 * scale, 12 * scale, 12 * scale);
+      x -= 14 * scale;
+    }
+  }
+
+  draw();
+  document.body.classList.add("ready");
+  dark.addEventListener("change", draw);
+  let width = innerWidth;
+  addEventListener("resize", () => {
+    if (innerWidth !== width) {
+      width = innerWidth;
+      for (const [name, chart] of charts) chart.setSize({ width: document.getElementById(name).clientWidth, height: kinds[name].height });
+    }
+  });
+  for (const button of document.querySelectorAll("[data-save]")) button.addEventListener("click", () => save(button));
+})();

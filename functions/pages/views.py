@@ -1,0 +1,176 @@
+"""What the pages show, worked out from the read model: pure functions and frozen values."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urlencode
+
+from shared.models import BlobPath, State
+from shared.pipeline.metrics_orbits import Missing
+from shared.pipeline.orders import ASKED
+from shared.pipeline.overview_alarms import Alarm
+from shared.pipeline.overview_calendar import CalendarMonth
+from shared.pipeline.retry import is_retried
+from shared.ports import BlobInfo
+from shared.records import REFUSED, Record
+from shared.science.layers import LAYERS
+
+STEPS = ("discover", "stage", "correct", "classify")
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_WAITING = {State.DISCOVERED, State.OFFLINE, State.STAGED}
+_ALARM_PAGES = {"poison": "/failures", "failed": "/failures", "refused": "/failures", "watchlist": "/failures"}
+
+
+def alarm_page(alarm: Alarm) -> str:
+    """Where a person finds more about an alarm."""
+    return f"/tiles/{alarm.tile}/calendar" if alarm.kind == "quiet" else _ALARM_PAGES.get(alarm.kind, "/failures")
+
+
+def sums(counts: Iterable[Mapping[State, int]]) -> dict[State, int]:
+    """Products per state, over tiles or months."""
+    rows = list(counts)
+    return {state: sum(row.get(state, 0) for row in rows) for state in State}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One month of the calendar, ready to be drawn."""
+
+    month: CalendarMonth
+    days: Mapping[int, tuple[Record, ...]]  # day of the month -> its acquisitions
+    length: int  # days of the month
+    status: str  # one sentence about the search; "" for months still to come
+    expected: Mapping[int, tuple[Missing, ...]]  # day -> acquisitions that the orbits lead to expect and nobody found
+
+    @property
+    def marked(self) -> list[int]:
+        """The days on which there is something to show."""
+        return sorted({*self.days, *self.expected})
+
+
+def rows(months: Sequence[CalendarMonth], missed: Iterable[Missing], now: datetime) -> list[Row]:
+    """The twelve months with their days, what was expected on them and never found, and how the search went."""
+    lacking: dict[date, list[Missing]] = defaultdict(list)
+    for one in missed:
+        lacking[one.at.date()].append(one)
+    return [
+        Row(
+            month=month,
+            days={day.day: records for day, records in month.days.items()},
+            length=(month.month.end - month.month.start).days,
+            status=_search_status(month, now),
+            expected={
+                day.day: tuple(found)
+                for day, found in lacking.items()
+                if (day.year, day.month) == (month.month.year, month.month.month)
+            },
+        )
+        for month in months
+    ]
+
+
+def _search_status(month: CalendarMonth, now: datetime) -> str:
+    known = month.searched
+    if known is None or (known.searched is None and not known.error):
+        return "not searched" if month.month.start <= now else ""
+    if known.error:
+        return f"search failed: {known.error}"
+    parts = [f"{known.found} in catalogue, {known.searched:%Y-%m-%d}"]
+    parts += [f"{known.waiting} still to come"] if known.waiting else []
+    parts += [f"{known.missing} missing here"] if known.missing else []
+    return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a product's history."""
+
+    step: str
+    at: datetime
+    since: timedelta | None  # after the line before
+    seconds: float | None  # of work
+    attempts: int  # tries that failed before
+
+
+def history(record: Record) -> list[Event]:
+    """What happened to a product, in order of time."""
+    events: list[Event] = []
+    for step, at in sorted(record.times.items(), key=lambda entry: entry[1]):
+        since = at - events[-1].at if events else None
+        events.append(Event(step, at, since, record.seconds.get(step), record.attempts.get(step, 0)))
+    return events
+
+
+def open_attempts(record: Record) -> dict[str, int]:
+    """Tries of steps that have no time yet: what the product is stuck in."""
+    return {step: count for step, count in record.attempts.items() if step not in record.times}
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """One file of a result folder."""
+
+    path: str  # as the ledger writes it: surface/...
+    name: str
+    size: int  # bytes
+    description: str  # of a layer; "" for the others
+
+
+def result_files(infos: Iterable[BlobInfo]) -> list[ResultFile]:
+    """The files of a result folder, the layers first and in their own order."""
+    files = [_result_file(info) for info in infos]
+    return sorted(files, key=lambda file: (not file.description, file.name))
+
+
+def _result_file(info: BlobInfo) -> ResultFile:
+    leaf = info.path.name.rpartition("/")[2]
+    layer = next((layer for layer in LAYERS if f"_{layer.name}_" in leaf and leaf.endswith(".tif")), None)
+    return ResultFile(str(info.path), leaf, info.size, layer.description if layer else "")
+
+
+def folder_of(record: Record) -> BlobPath | None:
+    """The result folder of a record, where it has one."""
+    return BlobPath.parse(record.results) if record.results else None
+
+
+def orders_for(record: Record) -> list[tuple[str, str, str]]:
+    """The orders that fit the state of ``record``: name, what the button says, what it does."""
+    found = []
+    if is_retried(record):
+        found.append(("retry", "Retry", "begins again at the first step whose input is still there"))
+    if record.partition != REFUSED and record.l2a and record.state in {State.CLASSIFIED, State.REJECTED}:
+        found.append(("reclassify", "Classify again", "makes the maps anew, with the model in force"))
+    if record.state in _WAITING:
+        found.append(("cancel", "Take off", "nothing more is done until somebody retries it"))
+    return found
+
+
+def is_over(order: str, record: Record) -> bool:
+    """Whether what was ordered has happened by now, so that nothing need be said about it."""
+    if order == "reclassify":
+        return record.times.get("classify", _NEVER) > record.times.get(ASKED, _NEVER)
+    return order == "retry" and record.state.is_final
+
+
+def neighbours(records: Sequence[Record], record: Record) -> tuple[Record | None, Record | None]:
+    """The acquisitions of the same tile before and after ``record`` in time; ``records`` newest first."""
+    mine = [other for other in records if other.partition == record.partition]
+    place = next((at for at, other in enumerate(mine) if other.name == record.name), None)
+    if place is None:
+        return None, None
+    earlier = mine[place + 1] if place + 1 < len(mine) else None
+    return earlier, mine[place - 1] if place else None
+
+
+def year_span(year: int) -> tuple[date, date]:
+    """First and last day of a year."""
+    return date(year, 1, 1), date(year, 12, 31)
+
+
+def link(path: str, **query: object) -> str:
+    """An address with those parts of the query that are not empty."""
+    given = {name: str(value) for name, value in query.items() if value not in {None, ""}}
+    return f"{path}?{urlencode(given)}" if given else path

@@ -1,0 +1,165 @@
+"""A person at a real browser: signs in, finds what failed, repairs it, and sees it done."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+
+import pytest
+import uvicorn
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from local.copernicus import Forbidden
+from shared.messages import PRODUCTS, ProductMessage
+from shared.models import State, TileMonth
+from tests.end_to_end.browser import DESK, PHONE, barriers, browsing, shot, window
+from tests.end_to_end.conftest import CLEAR, NO_OFFSET, Pipeline
+from tests.fakes import FakeLedger
+from tests.unit.pages_case import BROKEN, Pages, some_records
+
+KEY = "a-key-of-thirty-letters-and-more"
+VIEWS = {
+    "overview": "/",
+    "calendar": "/tiles/22WEV/calendar?year=2021",
+    "series": "/tiles/22WEV/series",
+    "product": f"/products/{NO_OFFSET}",
+    "failures": "/failures",
+    "products": "/products",
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing() as browser:
+        yield browser
+
+
+@pytest.fixture
+def locked(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of the pages over fakes, where a key is asked for."""
+    monkeypatch.setenv("AzureWebJobsStorage", "UseDevelopmentStorage=true")
+    monkeypatch.setenv("API_KEY", KEY)
+    app = Pages(FakeLedger(some_records())).app
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(5)
+
+
+def test_who_knows_the_key_gets_in_and_may_give_orders(browser: Browser, locked: str):
+    with window(browser, PHONE) as page:
+        page.goto(f"{locked}/products/{BROKEN}")
+        expect(page).to_have_title("Sign in · IceWatch")
+        shot(page, "sign-in")
+        assert barriers(page) == []
+        page.get_by_label("Key").fill(KEY)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("failed")
+        page.get_by_role("button", name="Retry").click()
+        expect(page.get_by_role("status")).to_contain_text("It is put back")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page).to_have_title("Sign in · IceWatch")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    pipeline: Pipeline
+
+    @property
+    def address(self) -> str:
+        return self.pipeline.host.http_address
+
+    def state(self, name: str) -> State:
+        return self.pipeline.record("22WEV", name).state
+
+
+@pytest.fixture(scope="module")
+def site(browser: Browser, pipeline: Pipeline) -> Site:
+    """A finished month in which the download of one product was forbidden."""
+    month = TileMonth.parse("22WEV", "2021-07")
+    product = next(found for found in pipeline.outside.catalogue.search(month) if str(found.name) == CLEAR)
+    pipeline.copernicus.inject(Forbidden(), times=1)
+    pipeline.outside.queues.send(PRODUCTS, ProductMessage.of(product).encode())
+    pipeline.until(lambda: pipeline.outside.ledger.get("22WEV", CLEAR) is not None)
+    pipeline.until(lambda: pipeline.record("22WEV", CLEAR).state is State.FAILED)
+    assert pipeline.host.run_timer("schedule")
+    pipeline.idle()
+    return Site(pipeline)
+
+
+def test_from_the_overview_over_the_calendar_to_a_failed_product_and_its_repair(browser: Browser, site: Site):
+    with window(browser, DESK) as page:
+        page.goto(site.address)
+        expect(page.get_by_role("link", name="1 product of 22WEV failed.")).to_be_visible()
+        _all_pictures_show(page)
+        shot(page, "1-overview")
+
+        page.get_by_role("link", name="Calendar", exact=True).click()
+        failed = page.get_by_role("link", name=re.compile("02 July, S2A: failed. .*403"))
+        failed.focus()
+        shot(page, "2-calendar")
+        page.keyboard.press("Enter")
+
+        expect(page.get_by_text("Reason:")).to_be_visible()
+        shot(page, "3-failed")
+        page.get_by_role("button", name="Retry").click()
+        expect(page.get_by_role("status")).to_contain_text("It is put back")
+        shot(page, "4-put-back")
+
+        site.pipeline.until(lambda: site.state(CLEAR) is State.CLASSIFIED)
+        page.reload()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("classified")
+        _all_pictures_show(page)
+        shot(page, "5-done")
+
+        page.goto(f"{site.address}/failures")
+        expect(page.get_by_text("Nothing has failed.")).to_be_visible()
+
+
+def _all_pictures_show(page: Page) -> None:
+    for picture in page.get_by_role("img").all():
+        picture.scroll_into_view_if_needed()
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("[...document.images].filter(i => !i.naturalWidth).map(i => i.src)") == []
+
+
+def test_the_charts_are_drawn_and_can_be_saved(browser: Browser, site: Site):
+    with window(browser, DESK) as page:
+        page.goto(site.address + VIEWS["series"])
+        expect(page.locator("canvas")).to_have_count(4)
+        with page.expect_download() as saving:
+            page.get_by_role("button", name="Save albedo as PNG").click()
+        picture = Image.open(BytesIO(saving.value.path().read_bytes()))
+        assert saving.value.suggested_filename == "22WEV_albedo.png"
+        assert len(picture.convert("RGB").getcolors(1_000_000) or []) > 10  # more than paper
+        with page.expect_download() as saving:
+            page.get_by_role("link", name="Download as CSV").click()
+        assert NO_OFFSET in saving.value.path().read_text()
+
+
+def test_no_page_has_barriers(browser: Browser, site: Site):
+    with window(browser, DESK) as page:
+        for name, path in VIEWS.items():
+            page.goto(site.address + path)
+            if name in {"series", "failures", "products"}:  # the walk has pictures of the others
+                shot(page, f"desk-{name}")
+            assert barriers(page) == [], name
+
+
+def test_every_page_fits_a_phone_and_is_readable_in_the_dark(browser: Browser, site: Site):
+    with window(browser, PHONE, dark=True) as page:
+        for name, path in VIEWS.items():
+            page.goto(site.address + path)
+            shot(page, f"phone-{name}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], name
+            if name in {"overview", "calendar", "product"}:  # they hold all colours
+                assert barriers(page, "color-contrast", "target-size") == [], name

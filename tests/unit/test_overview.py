@@ -1,0 +1,171 @@
+"""The read model: what rows say to a person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from functions.api.cursors import after, cursor
+from functions.api.snapshot import Keeper
+from shared.errors import BadName, StorageUnavailable
+from shared.models import ProductName, State
+from shared.pipeline import runs
+from shared.pipeline.overview import Filter, chosen, newest_first, tiles
+from shared.pipeline.overview_alarms import alarms
+from shared.pipeline.overview_calendar import calendar, years
+from shared.pipeline.overview_failures import failures, pattern
+from shared.pipeline.overview_series import as_csv, series
+from shared.records import REFUSED, Record
+from shared.watchlist import Watchlist
+from tests.fakes import NOON, FakeClock, FakeLedger, FakeStore
+
+WATCHED = Watchlist.model_validate({"version": 1, "areas": [{"name": "a", "tiles": ["22WEV"]}]})
+
+
+def row(day: int, state: State = State.CLASSIFIED, tile: str = "22WEV", **facts: Any) -> Record:
+    sensing = datetime(2024, 7, day, 15, tzinfo=UTC)
+    stamp = f"{sensing:%Y%m%dT%H%M%S}"
+    name = ProductName.parse(f"S2A_MSIL1C_{stamp}_N0511_R025_T{tile}_{stamp}")
+    return Record.of(name, state, times={}, **facts)
+
+
+def test_lists_are_newest_first_and_what_is_no_product_comes_last():
+    rows = [row(1), Record(REFUSED, "x", State.FAILED), row(3), row(2)]
+    assert [record.times["sensing"].day for record in newest_first(rows)[:3]] == [3, 2, 1]
+    assert newest_first(rows)[-1].name == "x"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_pages_of_any_size_hold_every_row_once(size: int):
+    rows = newest_first([*(row(day) for day in range(1, 7)), row(3, tile="22WEU"), Record(REFUSED, "x", State.FAILED)])
+    seen: list[Record] = []
+    token = ""
+    while page := after(rows, token)[:size]:
+        seen += page
+        token = cursor(page[-1])
+    assert seen == rows
+
+
+def test_a_page_goes_on_where_its_last_row_was_though_that_is_gone():
+    rows = newest_first(row(day) for day in range(1, 6))
+    token = cursor(rows[2])
+    assert list(after([record for record in rows if record != rows[2]], token)) == rows[3:]
+
+
+@pytest.mark.parametrize("token", ["x", "e30", "W10", "WzFd", "!!!", "W251bGwsMSwyXQ", "é"])
+def test_a_token_that_names_no_row_is_refused(token: str):
+    with pytest.raises(BadName, match="names no row"):
+        after([row(1)], token)
+
+
+def test_a_filter_of_days_includes_both():
+    rows = [row(day) for day in range(1, 6)]
+    found = chosen(rows, Filter(since=date(2024, 7, 2), until=date(2024, 7, 3)))
+    assert [record.times["sensing"].day for record in found] == [2, 3]
+
+
+def test_a_tile_shows_its_newest_picture_and_when_it_last_succeeded():
+    done = replace(row(2), times={**row(2).times, "classify": NOON})
+    (tile,) = tiles([row(1), done, row(5, State.FAILED)], WATCHED)
+    assert (tile.latest, tile.last_success, tile.areas) == (done, NOON, ("a",))
+    assert tile.last_sensing == row(5).times["sensing"]
+
+
+def test_a_year_has_twelve_months_whatever_there_is():
+    months = calendar([row(1), row(1, tile="22WEU")], [], "22WEV", 2024)
+    assert [len(month.days) for month in months] == [0] * 6 + [1] + [0] * 5
+    assert years([row(1)], "22WEV") == [2024]
+    with pytest.raises(BadName):
+        calendar([], [], "22WEV", 1999)
+
+
+def test_a_series_holds_classified_acquisitions_only_oldest_first():
+    points = series([row(3), row(1), row(2, State.REJECTED)], "22WEV")
+    assert [point.sensing.day for point in points] == [1, 3]
+    assert as_csv(points).count("\r\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("stage gave up after 5 tries: busy", "stage gave up after 4 tries: busy", True),
+        ("GRANULE/a/B02.jp2 is damaged: 1 of 2 bytes", "GRANULE/b/B8A.jp2 is damaged: 10 of 20 bytes", True),
+        (f"{row(1).name} is gone", f"{row(2).name} is gone", True),
+        ("Model 'a' is missing", "Model 'b' is missing", True),
+        ("The band is missing", "The model is missing", False),
+    ],
+)
+def test_sentences_are_of_one_kind_if_only_their_values_differ(one: str, other: str, same: bool):
+    assert (pattern(one) == pattern(other)) is same
+
+
+def test_the_most_frequent_failure_comes_first():
+    rows = [row(1, State.FAILED, reason="A."), row(2, State.FAILED, reason="B 1."), row(3, State.FAILED, reason="B 2.")]
+    kinds = failures([*rows, row(4)])
+    assert [(kind.reason, len(kind.records)) for kind in kinds] == [("B ….", 2), ("A.", 1)]
+    assert len({kind.key for kind in kinds}) == 2
+
+
+def test_alarms_name_what_somebody_should_look_at():
+    refused = Record(REFUSED, "config/watchlist.json", State.FAILED, reason="The watchlist is refused.")
+    found = alarms([refused, row(31, State.FAILED)], {"products": 4, "products-poison": 2}, WATCHED, NOON)
+    assert [alarm.kind for alarm in found] == ["watchlist", "poison", "failed"]
+    assert "2 messages" in found[1].sentence
+
+
+@pytest.mark.parametrize(("days", "quiet"), [(9, False), (11, True)])
+def test_a_watched_tile_without_news_is_an_alarm(days: int, quiet: bool):
+    rows = [row(20)]
+    now = rows[0].times["sensing"] + timedelta(days=days)
+    assert bool(alarms(rows, {}, WATCHED, now)) is quiet
+
+
+def test_a_tile_out_of_season_is_quiet_without_an_alarm():
+    winter = Watchlist.model_validate({"version": 1, "areas": [{"name": "a", "tiles": ["22WEV"], "months": [1]}]})
+    assert alarms([], {}, winter, NOON) == []
+
+
+def test_the_last_run_is_remembered_and_a_broken_note_is_none():
+    store = FakeStore()
+    assert runs.last("watch", store) is None
+    runs.note("watch", store, FakeClock())
+    assert runs.last("watch", store) == NOON
+    (path,) = store.blobs
+    store.write(path, b"{}")
+    assert runs.last("watch", store) is None
+
+
+class Seconds:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_snapshot_is_kept_for_a_moment_and_read_anew_when_asked():
+    ledger, seconds = FakeLedger([row(1)]), Seconds()
+    keeper = Keeper(ledger, FakeClock(), monotonic=seconds)
+    first = keeper.get()
+    ledger.add(row(2))
+    assert keeper.get() is first
+    keeper.forget()
+    assert len(keeper.get().records) == 2
+    seconds.now += 3600
+    ledger.add(row(3))
+    assert len(keeper.get().records) == 3
+
+
+def test_a_snapshot_stays_while_storage_is_busy_until_it_is_too_old():
+    ledger, seconds = FakeLedger([row(1)]), Seconds()
+    keeper = Keeper(ledger, FakeClock(), monotonic=seconds)
+    first = keeper.get()
+    ledger.fail("records", *[StorageUnavailable("busy")] * 9)
+    seconds.now += 50
+    assert keeper.get() is first
+    seconds.now += 50
+    with pytest.raises(StorageUnavailable):
+        keeper.get()
