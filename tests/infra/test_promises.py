@@ -137,7 +137,7 @@ def secrets(templates: Templates) -> list[tuple[str, str]]:
 
 
 def test_every_login_is_a_secure_parameter_and_no_output():
-    assert len(secrets(TEMPLATES)) == 8
+    assert len(secrets(TEMPLATES)) == 10
     for file, name in secrets(TEMPLATES):
         template = TEMPLATES.files[file]
         assert template.parameters[name].decorator("secure"), f"{name} of {file}"
@@ -148,7 +148,7 @@ def test_every_login_is_a_secure_parameter_and_no_output():
 def test_no_setting_holds_a_login_only_references_to_the_key_vault_do():
     settings = TEMPLATES.files["functions.bicep"].variables["settings"].value
     for entry in (entry for inside in every(settings) if isinstance(inside, Fields) for entry in inside.entries):
-        if entry.key and entry.key.endswith(("_USER", "_PASSWORD")):
+        if entry.key and entry.key.endswith(("_USER", "_PASSWORD", "_KEY")):
             assert isinstance(entry.value, Text)
             assert entry.value.parts[0] == "@Microsoft.KeyVault(SecretUri="
 
