@@ -107,19 +107,22 @@ def _class(surface: SurfaceClass, rows: dict[tuple[str, str], dict[str, str]], b
 def covariances(classes: Sequence[ClassStatistics], shrinkage: float) -> list[Floats]:
     """Covariance of the logarithms (bands, bands) per class.
 
-    That of a measured class is drawn toward the mean of all measured classes as if ``shrinkage`` more spectra had
-    been measured that look like it: four spectra of snow say little about how nine bands move together.
+    Its spread in each band is the class's own. Its correlations, where they were measured, are drawn toward the mean of
+    all measured classes as if ``shrinkage`` more spectra had been measured that look like it: four spectra of snow say
+    little about how nine bands move together.
     """
     bands = len(classes[0].mean)
-    own = [None if one.correlation is None else one.correlation * np.outer(one.log_sd, one.log_sd) for one in classes]
-    known = [(one.count - 1, matrix) for one, matrix in zip(classes, own, strict=True) if matrix is not None]
+    known = [(one.count - 1, one.correlation) for one in classes if one.correlation is not None]
     freedom = sum(weight for weight, _ in known)
     pooled = sum((weight * matrix for weight, matrix in known), np.zeros((bands, bands))) / max(freedom, 1)
     return [
-        _assumed(one) * np.outer(one.log_sd, one.log_sd)
-        if matrix is None
-        else _positive(((one.count - 1) * matrix + shrinkage * pooled) / (one.count - 1 + shrinkage))
-        for one, matrix in zip(classes, own, strict=True)
+        (
+            _assumed(one)
+            if one.correlation is None
+            else _positive(((one.count - 1) * one.correlation + shrinkage * pooled) / (one.count - 1 + shrinkage))
+        )
+        * np.outer(one.log_sd, one.log_sd)
+        for one in classes
     ]
 
 

@@ -34,7 +34,7 @@ class Member:
     entry: zipfile.ZipInfo
 
 
-class _Bounded:
+class BoundedDirectory:
     """Passes reads on, unless one asks for more than any honest zip's directory needs."""
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -42,18 +42,20 @@ class _Bounded:
         self.seek, self.tell = file.seek, file.tell
 
     def read(self, size: int = -1) -> bytes:
+        """As of the file; BadZipFile where more is asked for at once than any directory needs."""
         if size > _DIRECTORY_LIMIT:
             raise zipfile.BadZipFile(f"its directory is {size} bytes long, at most {_DIRECTORY_LIMIT} are accepted")
         return self._file.read(size)
 
     def seekable(self) -> bool:
+        """It is, as zipfile asks."""
         return True
 
 
 def open_zip(file: IO[bytes], product: ProductName) -> zipfile.ZipFile:
     """Open a product's zip, of which only the directory is read; BadProduct where it is none or is cut short."""
     try:
-        return zipfile.ZipFile(cast("IO[bytes]", _Bounded(file)))
+        return zipfile.ZipFile(cast("IO[bytes]", BoundedDirectory(file)))
     except DAMAGE as cause:
         raise BadProduct(f"{product} is no complete zip file: {shown(cause)}.") from cause
 

@@ -7,7 +7,7 @@ taken by nearest neighbour; a pixel is ice where the raster holds a number other
 from __future__ import annotations
 
 import logging
-import warnings
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from shared.adapters import geojson, geopackage, shapefile
+from shared.adapters.outlines import NO_CRS, Layer, Unfit, polygons_near
+from shared.archive import DAMAGE
 from shared.errors import BadSetting
 from shared.models import shown
 from shared.science.windows import Grid
@@ -48,6 +51,7 @@ class IceMaskFile:
 
     def _from_raster(self, grid: Grid) -> npt.NDArray[np.bool_]:
         import rasterio
+        from rasterio._err import CPLE_BaseError  # what GDAL and PROJ refuse comes as one, and under no public name
         from rasterio.enums import Resampling
         from rasterio.errors import RasterioError
         from rasterio.io import MemoryFile
@@ -61,11 +65,15 @@ class IceMaskFile:
             "resampling": Resampling.nearest,
             "tolerance": 0.001,  # pixels that a place may be off; 0 is refused
         }
-        with self._refusing(RasterioError), MemoryFile(self.data) as memory, memory.open(driver="GTiff") as source:
-            self._insist(source.crs is not None, "has no coordinate system")
+        refusing = self._refusing(RasterioError, CPLE_BaseError)
+        with refusing, MemoryFile(self.data) as memory, memory.open(driver="GTiff") as source:
+            if source.crs is None:
+                raise Unfit(NO_CRS)
             # Only the blocks near the grid are read: a mask of a whole ice sheet would not fit the memory.
             with WarpedVRT(source, **onto) as warped:
-                return np.asarray((warped.dataset_mask() > 0) & (warped.read(1) != 0))
+                values = warped.read(1)
+                # NaN means "nothing known" to whoever wrote floats without a nodata tag; it is unequal to 0, too.
+                return np.asarray((warped.dataset_mask() > 0) & (values != 0) & ~np.isnan(values))
 
     def _from_vector(self, grid: Grid) -> npt.NDArray[np.bool_]:
         import rasterio
@@ -79,44 +87,42 @@ class IceMaskFile:
 
     def _shapes(self, grid: Grid) -> list[Any]:
         """The mask's polygons near the grid, in the grid's coordinates."""
-        import pyogrio
         import shapely
-        from pyogrio.errors import DataLayerError, DataSourceError
+        from rasterio._err import CPLE_BaseError
         from rasterio.crs import CRS
         from rasterio.errors import RasterioError
         from rasterio.warp import transform
 
-        known = (DataSourceError, DataLayerError, RasterioError, shapely.errors.ShapelyError, ValueError)
-        with self._refusing(*known), warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", "File .* non conformant file extension", RuntimeWarning
-            )  # it is in memory
-            meta = pyogrio.read_info(self.data)
-            self._insist(bool(meta["crs"]), "has no coordinate system")
-            there, here = CRS.from_user_input(meta["crs"]), CRS.from_epsg(grid.epsg)
+        with self._refusing(*DAMAGE, sqlite3.Error, RasterioError, CPLE_BaseError, shapely.errors.ShapelyError):
+            layer = _layer(self.data)
+            if not (layer.crs.is_geographic or layer.crs.is_projected):
+                raise Unfit(NO_CRS)  # numbers of a plane that lies nowhere on Earth
+            there, here = CRS.from_user_input(layer.crs), CRS.from_epsg(grid.epsg)
             near = _surroundings(grid, here, there)
-            _, _, geometries, _ = pyogrio.raw.read(self.data, columns=[], bbox=near)
-            polygons = shapely.from_wkb(geometries)
-            kinds = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)
-            self._insist(bool(np.isin(shapely.get_type_id(polygons), kinds).all()), "holds other shapes than polygons")
-            clipped = shapely.clip_by_rect(shapely.make_valid(polygons), *near)
+            polygons = shapely.make_valid(polygons_near(layer.outlines, near))
+            clipped = shapely.clip_by_rect(polygons, *near)
             moved = shapely.transform(clipped, lambda points: np.column_stack(transform(there, here, *points.T)))
             return [shape for shape in moved if not shape.is_empty]
-
-    def _insist(self, holds: bool, otherwise: str) -> None:
-        if not holds:
-            raise BadSetting(f"The ice mask {shown(self.name)} {otherwise}.")
 
     @contextmanager
     def _refusing(self, *errors: type[Exception]) -> Iterator[None]:
         try:
             yield
+        except Unfit as cause:
+            raise BadSetting(f"The ice mask {shown(self.name)} {cause}.") from cause
         except errors as cause:
             logging.getLogger("icewatch").info("ice mask %s: %s", shown(self.name), shown(cause))
             raise BadSetting(
                 f"The ice mask {shown(self.name)} is unreadable; expected a GeoTIFF, GeoJSON, GeoPackage or zipped "
                 f"Shapefile ({shown(cause)})."
             ) from cause
+
+
+def _layer(data: bytes) -> Layer:
+    """A vector file by the reader of its format, which its first bytes tell."""
+    if data.startswith(geopackage.MAGIC):
+        return geopackage.read(data)
+    return shapefile.read(data) if data.startswith(shapefile.MAGIC) else geojson.read(data)
 
 
 def _surroundings(grid: Grid, here: Any, there: Any) -> tuple[float, float, float, float]:

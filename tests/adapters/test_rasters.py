@@ -217,6 +217,11 @@ def test_nodata_of_a_raster_mask_is_no_ice() -> None:
     assert not IceMaskFile("mask.tif", empty).on(GRID).any()
 
 
+def test_what_a_float_mask_does_not_know_is_no_ice() -> None:
+    values = np.where(np.arange(170) < 85, 1.0, np.nan).astype(np.float32)
+    assert (IceMaskFile("mask.tif", tiff(np.tile(values, (130, 1)))).on(GRID) == WEST).all()
+
+
 def test_a_mask_elsewhere_has_no_ice_here() -> None:
     elsewhere = Grid(32622, 600000, 5000000, 60, 10, 10)
     assert not IceMaskFile("half.geojson", polygon()).on(elsewhere).any()

@@ -120,11 +120,15 @@ def test_classes_with_more_spectra_behind_them_are_drawn_more_often() -> None:
     assert counts[1.0] == [10 * one.count for one in classes]
 
 
-def test_shrinkage_lends_a_class_of_few_spectra_the_covariance_of_the_others() -> None:
+def test_shrinkage_lends_a_class_of_few_spectra_the_correlations_of_the_others_and_leaves_it_its_spread() -> None:
     classes = read_statistics(ICE_BANDS)
     own, shared = covariances(classes, 0.0), covariances(classes, 1e9)
-    assert np.allclose(shared[0], shared[-1])
-    assert not np.allclose(own[0], own[-1])
+    correlations = [matrix / np.outer(one.log_sd, one.log_sd) for one, matrix in zip(classes, shared, strict=True)]
+    assert np.allclose(correlations[0], correlations[-1], atol=1e-6)
+    assert not np.allclose(own[0], shared[0])
+    for one, before, after in zip(classes, own, shared, strict=True):
+        assert np.sqrt(np.diag(before)) == pytest.approx(one.log_sd, rel=0.1)
+        assert np.sqrt(np.diag(after)) == pytest.approx(one.log_sd, rel=0.1)
     assert all(np.linalg.eigvalsh(matrix).min() > -1e-9 for matrix in (*own, *shared))
 
 

@@ -1,0 +1,120 @@
+"""Vector ice masks of the three formats give what GDAL reads, or are refused."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from rasterio import Affine
+from rasterio.crs import CRS
+from rasterio.features import rasterize
+from rasterio.warp import transform as places
+from rasterio.warp import transform_bounds
+
+from shared.adapters import outlines
+from shared.adapters.icemask import IceMaskFile
+from shared.errors import BadSetting
+from shared.science.windows import Grid
+from tests.adapters.vector_masks import (
+    EAST,
+    FORMATS,
+    GRID,
+    NORTH,
+    SOUTH,
+    WEST,
+    by_gdal,
+    collection,
+    glacier,
+    moved,
+    ours,
+    refusal,
+    written,
+)
+from tests.conftest import SHARED, needs_shared
+
+formats = pytest.mark.parametrize("driver", FORMATS)
+
+
+@pytest.mark.filterwarnings("ignore:File .* non conformant file extension:RuntimeWarning")  # it is in memory
+@pytest.mark.parametrize("epsg", [32622, 4326, 3413])
+@formats
+def test_a_mask_is_what_gdal_reads(tmp_path: Path, driver: str, epsg: int) -> None:
+    shapes = moved(glacier(), epsg)
+    if driver == "GPKG":
+        shapes = [shape if shape.geom_type == "MultiPolygon" else shapely.MultiPolygon([shape]) for shape in shapes]
+    data = written(tmp_path, driver, shapes, epsg=epsg)
+    mask = ours(data)
+    assert 0.2 < mask.mean() < 0.8
+    assert (mask == by_gdal(data)).all()
+
+
+def test_heights_of_a_shapefile_are_passed_over(tmp_path: Path) -> None:
+    high = shapely.force_3d(glacier(), 700.0)
+    mask = ours(written(tmp_path, "ESRI Shapefile", list(high), geometry_type="Polygon Z"))
+    assert mask.any()
+    assert (mask == ours(collection(*glacier()))).all()
+
+
+@formats
+def test_a_mask_without_polygons_has_no_ice(tmp_path: Path, driver: str) -> None:
+    assert not ours(written(tmp_path, driver, [], geometry_type="Polygon")).any()
+
+
+@pytest.mark.parametrize("driver", ["GPKG", "ESRI Shapefile"])
+def test_a_mask_without_a_coordinate_system_is_refused(tmp_path: Path, driver: str) -> None:
+    with pytest.warns(UserWarning, match="'crs' was not provided"):
+        data = written(tmp_path, driver, [glacier()[1]], epsg=None)
+    assert refusal(data) == "The ice mask mask.x has no coordinate system."
+
+
+@formats
+def test_a_mask_of_lines_is_refused(tmp_path: Path, driver: str) -> None:
+    data = written(tmp_path, driver, [shapely.LineString([(WEST, SOUTH), (EAST, NORTH)])], geometry_type="LineString")
+    assert refusal(data) == "The ice mask mask.x holds other shapes than polygons."
+
+
+@formats
+@pytest.mark.parametrize("part", [0.02, 0.3, 0.6, 0.99])
+def test_a_mask_that_lacks_its_end_is_refused(tmp_path: Path, driver: str, part: float) -> None:
+    data = written(tmp_path, driver, [glacier()[1]])
+    assert "is unreadable" in refusal(data[: int(len(data) * part)])
+
+
+@formats
+def test_a_mask_with_damaged_bytes_gives_a_mask_or_one_sentence(tmp_path: Path, driver: str) -> None:
+    data = written(tmp_path, driver, [glacier()[1]])
+    random = np.random.default_rng(7)
+    for _ in range(60):
+        broken = bytearray(data)
+        for at in random.integers(0, len(data), 30):
+            broken[at] = random.integers(256)
+        with suppress(BadSetting):
+            assert ours(bytes(broken)).shape == GRID.shape
+
+
+def test_polygons_beyond_the_bounds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlines, "MOST_OUTLINES", 2)
+    assert "has more than 2 polygons" in refusal(collection(*glacier()))
+    monkeypatch.setattr(outlines, "MOST_OUTLINES", 9)
+    monkeypatch.setattr(outlines, "MOST_CORNERS", 300)
+    assert "has more than 300 corners near the tile" in refusal(collection(*glacier()))
+    assert ours(collection(glacier()[1])).any()
+
+
+@needs_shared
+def test_the_greenland_outline_is_the_same_as_gdal_reads_it() -> None:
+    path = SHARED / "data/icemask/GRE_IceSheet_IMBIE2_v1.shp"
+    margin = Grid(32622, 500000, 7500000, 60, 1000, 1000)
+    mask = IceMaskFile.read(path).on(margin)
+    around = transform_bounds("EPSG:32622", "EPSG:4326", *margin.bounds, densify_pts=21)
+    meta, _, geometries, _ = pyogrio.raw.read(path, columns=[], bbox=around)
+    assert CRS.from_user_input(meta["crs"]) == CRS.from_epsg(4326)
+    near = shapely.clip_by_rect(shapely.make_valid(shapely.from_wkb(geometries)), *around)
+    shapes = shapely.transform(near, lambda points: np.column_stack(places("EPSG:4326", "EPSG:32622", *points.T)))
+    burnt = rasterize(shapes, out_shape=margin.shape, transform=Affine(*margin.transform), dtype="uint8")
+    assert 0.05 < mask.mean() < 0.95
+    assert (mask == burnt.astype(bool)).all()
