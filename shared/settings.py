@@ -124,7 +124,7 @@ class Prices:
     """What the estimate of a product's cost rests on: list prices in US dollars; free grants are left out."""
 
     gb_second: float = 0.000026  # of a Flex Consumption instance on demand, per GB of its memory
-    instance_gb: float = 4.0  # memory of an instance that stages or classifies
+    instance_gb: float = 2.0  # memory of an instance that stages or classifies
     cpu_second: float = 0.000024  # of a Container Apps vCPU
     gib_second: float = 0.000003  # of a Container Apps GiB of memory
     cpus: float = 4.0  # of the correction's container
