@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from shared.cloud import CloudRule
 from shared.errors import BadSetting
@@ -26,6 +26,7 @@ _CDSE = {
 
 # Dobson units that Sen2Cor has look-up tables for, in summer and in winter.
 _OZONE = (250, 290, 330, 331, 370, 377, 410, 420, 450, 460)
+_Word = TypeVar("_Word", bound=str)
 Dem = Literal["required", "preferred", "none"]
 
 
@@ -148,6 +149,7 @@ class Settings:
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
         """Read the settings from ``env`` (``os.environ`` in the app); raise BadSetting with name and value."""
+        usual = Correction()
         return cls(
             storage=_storage(env),
             copernicus=Copernicus(
@@ -165,18 +167,18 @@ class Settings:
             correction=Correction(
                 command=env.get("SEN2COR_COMMAND", ""),
                 home=env.get("SEN2COR_HOME", ""),
-                dem=_dem(env),
+                dem=_word(env, "CORRECTION_DEM", get_args(Dem), usual.dem),
                 dem_folder=env.get("SEN2COR_DEM", ""),
-                threads=_word(env, "SEN2COR_THREADS", ("AUTO", *map(str, range(1, 9)))),
-                aerosol=_word(env, "SEN2COR_AEROSOL", ("RURAL", "MARITIME", "AUTO")),
-                season=_word(env, "SEN2COR_SEASON", ("", "SUMMER", "WINTER", "AUTO")),
-                ozone=int(_word(env, "SEN2COR_OZONE", ("0", *map(str, _OZONE)))),
+                threads=_word(env, "SEN2COR_THREADS", ("AUTO", *map(str, range(1, 9))), usual.threads),
+                aerosol=_word(env, "SEN2COR_AEROSOL", ("RURAL", "MARITIME", "AUTO"), usual.aerosol),
+                season=_word(env, "SEN2COR_SEASON", ("", "SUMMER", "WINTER", "AUTO"), usual.season),
+                ozone=int(_word(env, "SEN2COR_OZONE", ("0", *map(str, _OZONE)), str(usual.ozone))),
                 silence=_number(env, "CORRECTION_SILENCE", 900.0, 0, 86400),
                 work=env.get("CORRECTION_WORK", ""),
                 time_limit=_number(env, "CORRECTION_TIME_LIMIT", 5400.0, 10, 86400),
                 max_tries=int(_number(env, "CORRECTION_MAX_TRIES", 5, 1, 100)),
                 visibility=int(_number(env, "CORRECTION_VISIBILITY", 600, 2, 7 * 86400)),
-                keep=_keep(env),
+                keep=_word(env, "CORRECTION_KEEP", get_args(Keep), usual.keep),
                 scratch_bytes=int(_number(env, "CORRECTION_SCRATCH_GIB", 8, 0.01, 1e6) * 1024**3),
             ),
             defaults=Defaults(
@@ -275,24 +277,13 @@ def _choice(env: Mapping[str, str], name: str, choices: tuple[int, ...]) -> int 
     return int(text) if text else None
 
 
-def _word(env: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    """One of ``choices``; the first where nothing is set."""
-    text = env.get(name) or choices[0]
-    if text.upper() not in choices:
-        raise BadSetting(f"{name} is '{shown(text)}'; expected one of {', '.join(filter(None, choices))}.")
-    return text.upper()
-
-
-def _keep(env: Mapping[str, str]) -> Keep:
-    return "all" if _word(env, "CORRECTION_KEEP", ("20M", "ALL")) == "ALL" else "20m"
-
-
-def _dem(env: Mapping[str, str]) -> Dem:
-    text = env.get("CORRECTION_DEM") or Correction().dem
-    for choice in get_args(Dem):
-        if text.lower() == choice:
-            return choice  # type: ignore[no-any-return]
-    raise BadSetting(f"CORRECTION_DEM is '{shown(text)}'; expected one of {', '.join(get_args(Dem))}.")
+def _word(env: Mapping[str, str], name: str, choices: tuple[_Word, ...], default: _Word) -> _Word:
+    """The one of ``choices`` that is set, in capitals or not; ``default`` where none is."""
+    text = env.get(name) or default
+    for choice in choices:
+        if text.upper() == choice.upper():
+            return choice
+    raise BadSetting(f"{name} is '{shown(text)}'; expected one of {', '.join(filter(None, choices))}.")
 
 
 def _cloud_rule(env: Mapping[str, str]) -> CloudRule:

@@ -9,7 +9,6 @@ the spectra alone. Exit 0, or 2 with one sentence; then nothing is left at the t
 
 from __future__ import annotations
 
-import argparse
 import re
 import shutil
 import sys
@@ -18,6 +17,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from container.image.command import run
 from container.image.fetch import Refused, checked, fetch
 
 MAPS = ("ESACCI-LC-L4-LCCS-Map-", "ESACCI-LC-L4-WB-Map-", "ESACCI-LC-L4-Snow-Cond-")  # how the names begin
@@ -72,17 +72,7 @@ def missing_maps(folder: Path) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Install; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m container.image.install_auxiliary")
-    parser.add_argument("--url", default="")
-    parser.add_argument("--sha256", default="")
-    parser.add_argument("--target", type=Path, required=True)
-    asked = parser.parse_args(arguments)
-    try:
-        install(asked.url, asked.sha256, asked.target)
-    except Refused as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
+    return run("container.image.install_auxiliary", install, arguments, optional=True)
 
 
 if __name__ == "__main__":

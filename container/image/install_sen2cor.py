@@ -8,7 +8,6 @@ these are the bytes that were looked at before. Exit 0, or 2 with one sentence; 
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from container.image.command import run
 from container.image.fetch import Refused, checked, fetch
 
 _MOST = 4 * 1024**3  # bytes of the installer; 02.12.03 has a few hundred million
@@ -65,17 +65,7 @@ def _run(installer: Path, target: Path, home: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Install; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m container.image.install_sen2cor")
-    parser.add_argument("--url", required=True)
-    parser.add_argument("--sha256", required=True)
-    parser.add_argument("--target", type=Path, required=True)
-    asked = parser.parse_args(arguments)
-    try:
-        install(asked.url, asked.sha256, asked.target)
-    except Refused as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
+    return run("container.image.install_sen2cor", install, arguments)
 
 
 if __name__ == "__main__":

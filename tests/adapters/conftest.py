@@ -10,6 +10,7 @@ import pytest
 from azure.core.exceptions import ResourceExistsError
 
 from local.azurite import Azurite
+from local.copernicus import Paging, SimulatedCopernicus
 from shared.adapters.cdse import Cdse
 from shared.messages import CORRECTIONS
 from tests.adapters.cdse_provider import SETTINGS, Provider, Wire
@@ -51,3 +52,16 @@ def own(world: World) -> World:
     with suppress(ResourceExistsError):  # by a request of ours whose answer came too late
         world.queue.create_queue()
     return world
+
+
+@pytest.fixture(scope="module")
+def whole() -> Iterator[SimulatedCopernicus]:
+    with SimulatedCopernicus() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def paged() -> Iterator[SimulatedCopernicus]:
+    """Two entries on a page."""
+    with SimulatedCopernicus(paging=Paging(size=2)) as running:
+        yield running

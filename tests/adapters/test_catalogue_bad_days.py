@@ -17,7 +17,6 @@ from local.copernicus import (
     Kind,
     Meanwhile,
     NoChecksum,
-    Paging,
     Redirect,
     Repeated,
     SimulatedCopernicus,
@@ -48,19 +47,6 @@ from tests.adapters.catalogues import (
     names,
     real_catalogue,
 )
-
-
-@pytest.fixture(scope="module")
-def whole() -> Iterator[SimulatedCopernicus]:
-    with SimulatedCopernicus() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def paged() -> Iterator[SimulatedCopernicus]:
-    """Two entries on a page."""
-    with SimulatedCopernicus(paging=Paging(size=2)) as running:
-        yield running
 
 
 @pytest.fixture(params=["cdse", "dhus"])

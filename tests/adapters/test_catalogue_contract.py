@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from local.copernicus import (
-    Paging,
     SimulatedCopernicus,
 )
 from shared.adapters.dhus import Dhus
@@ -40,19 +39,6 @@ from tests.adapters.catalogues import (
     names,
     real_catalogue,
 )
-
-
-@pytest.fixture(scope="module")
-def whole() -> Iterator[SimulatedCopernicus]:
-    with SimulatedCopernicus() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def paged() -> Iterator[SimulatedCopernicus]:
-    """Two entries on a page."""
-    with SimulatedCopernicus(paging=Paging(size=2)) as running:
-        yield running
 
 
 @pytest.fixture(params=["cdse", "cdse in small pages", "dhus", "fake"])
