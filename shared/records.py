@@ -12,6 +12,7 @@ from shared.models import ProductName, State, TileMonth
 
 _OLD = timedelta(days=62)  # schedule asks for the current and the previous month; what was older then is backfill
 _CLOCKS_DIFFER = timedelta(hours=1)  # instances agree within seconds; an hour is a clock that jumped
+_KEEPS_RESULTS = {State.CLASSIFIED, State.CORRECTED, State.FAILED}
 CANCEL = "cancel"  # a time of a record: when a person took the product off; it is not begun again by itself
 REFUSED = "refused"  # ledger partition of what has no tile: unreadable messages and names
 DRONE = "drone"  # ledger partition of orthomosaics
@@ -74,15 +75,25 @@ class Record:
         )
 
     @property
-    def is_backfill(self) -> bool:
-        """True for an acquisition that was already old when it was found in the catalogue: new ones go before it."""
+    def came_late(self) -> bool:
+        """True for an acquisition that was already old when it was found or dropped."""
         try:
             sensing = ProductName.parse(self.name).sensing
         except BadName:
             return False
-        found = self.times.get("discover")
-        is_asked_for = not self.id or bool({"retry", "drop"} & self.times.keys())  # somebody waits for it
-        return not is_asked_for and found is not None and found - sensing > _OLD
+        came = self.times.get("discover")
+        return came is not None and came - sensing > _OLD
+
+    @property
+    def is_backfill(self) -> bool:
+        """True for what came late and nobody waits for: new acquisitions go before it."""
+        is_asked_for = not self.id or bool({"retry", "drop"} & self.times.keys())
+        return self.came_late and not is_asked_for
+
+    @property
+    def has_results(self) -> bool:
+        """Whether maps and numbers are there; also those of before, where classifying again waits or failed."""
+        return bool(self.results) and self.state in _KEEPS_RESULTS
 
     def advanced(self, state: State, *, step: str, at: datetime, **changes: Any) -> Record:
         """A copy in ``state``, with the step's time set and reason, error and progress cleared unless given."""

@@ -15,7 +15,7 @@ from functions.api.ordering import orders
 from functions.api.outside import OfProduct, Outside
 from functions.api.problems import ALWAYS, answers
 from shared.errors import WrongState
-from shared.models import BlobPath, State
+from shared.models import BlobPath
 from shared.pipeline.extract import MOST_PIXELS, at_point, within
 from shared.records import Record
 from shared.science.layers import LAYERS
@@ -96,7 +96,7 @@ def area(product: OfProduct, outside: Outside, geometry: Outline) -> AreaAnswer:
 
 def _layers(record: Record, outside: Services) -> Mapping[str, Callable[[], BinaryIO]]:
     """How to open each layer of a result for reading by ranges; WrongState where it has none (yet)."""
-    if record.state is not State.CLASSIFIED or not record.results:
+    if not record.has_results:
         raise WrongState(f"{record.name} is {record.state}; only a classified product has layers.")
     folder = BlobPath.parse(record.results)
     paths = [info.path for info in outside.store.list(folder)]

@@ -17,7 +17,7 @@ from functions.api.snapshot import snapshot
 from functions.api.stac_items import COLLECTION, GEO, GEOJSON, Links, item_of
 from functions.api.stac_search import Search, page_of
 from shared.errors import BadName, NotFound
-from shared.models import ProductName, State, Tile
+from shared.models import ProductName, Tile
 from shared.pipeline.overview import order
 from shared.pipeline.surface_results import instant
 from shared.records import Record
@@ -117,7 +117,7 @@ def item(
         raise NotFound(str(error)) from error
     record = outside.ledger.by_l2a(product.tile, str(product))
     found = None
-    if record is not None and record.state is State.CLASSIFIED:
+    if record is not None and record.has_results:
         found = item_of(record, Links.of(request), outside)
     if found is None:
         raise NotFound(f"There is no result of {product}.")
@@ -130,7 +130,7 @@ def _check(collection: str) -> None:
 
 
 def _collection(links: Links) -> dict[str, Any]:
-    records = [record for record in snapshot().records if record.state is State.CLASSIFIED]
+    records = [record for record in snapshot().records if record.has_results]
     return {
         "type": "Collection",
         "stac_version": "1.1.0",

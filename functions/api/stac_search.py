@@ -18,7 +18,7 @@ from functions.api.problems import ALWAYS, answers
 from functions.api.snapshot import snapshot
 from functions.api.stac_items import COLLECTION, GEO, GEOJSON, Links, feature_collection, item_of
 from shared.errors import BadName
-from shared.models import State, Tile, shown
+from shared.models import Tile, shown
 from shared.records import Record
 from shared.wiring import Services
 
@@ -73,7 +73,7 @@ class Search:
     def takes(self, record: Record) -> bool:
         """Whether the result of ``record`` is searched for."""
         at = record.times.get("sensing")
-        if at is None or record.state is not State.CLASSIFIED or not record.results:
+        if at is None or not record.has_results:
             return False
         if (self.ids and record.l2a not in self.ids) or (self.collections and COLLECTION not in self.collections):
             return False

@@ -71,7 +71,7 @@ def measures(seen: Seen, prices: Prices) -> list[Measure]:
     return [
         *_of_queues(seen),
         *_of_states(seen.records),
-        *_latencies([r for r in products if not r.is_backfill], seen.now),
+        *_latencies([r for r in products if not r.came_late], seen.now),
         *_durations(products, seen.now),
         *_intake(products, seen.now),
         *_costs(products, seen.now, prices),

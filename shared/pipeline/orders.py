@@ -29,6 +29,7 @@ MOST_MONTHS = 240  # of one backfill
 MOST_AT_ONCE = 1000  # products of one order
 ASKED = "reclassify"  # a time of a record: when its classification was last asked for
 _WAITING = {State.DISCOVERED, State.OFFLINE, State.STAGED}  # cancel takes these
+_OVERTAKEN = "{} is on its way already."
 _ON_ITS_WAY = {State.DISCOVERED, State.STAGED, State.CORRECTED}
 _FORGOTTEN = timedelta(hours=6)  # after which a classification asked for and not done is asked for again
 
@@ -63,12 +64,13 @@ class Orders:
         """Put one product back; WrongState unless it failed, was rejected or cancelled, or waits in the archive."""
         record = self.known(name)
         if record.state in _ON_ITS_WAY:
-            return Ordered(f"{record.name} is on its way already.", left={record.name: f"It is {record.state}."})
+            return Ordered(_OVERTAKEN.format(record.name), left={record.name: f"It is {record.state}."})
         if not is_retried(record):
             raise WrongState(
                 f"{record.name} is {record.state}; only what failed, was rejected or cancelled is retried."
             )
-        self._put_back(record)
+        if not self._put_back(record):
+            return Ordered(_OVERTAKEN.format(record.name), left={record.name: "Another order put it back."})
         return Ordered(f"{record.name} is put back.", (record.name,))
 
     def retry_failed(self, key: str = "", tile: str = "") -> Ordered:
@@ -81,8 +83,10 @@ class Orders:
         accepted, left = [], {}
         for record in failed[:MOST_AT_ONCE]:
             try:
-                self._put_back(record)
-                accepted.append(record.name)
+                if self._put_back(record):
+                    accepted.append(record.name)
+                else:
+                    left[record.name] = "Another order put it back."
             except PermanentError as error:  # one that cannot be put back keeps no other waiting
                 left[record.name] = str(error)
         left |= {record.name: "One order takes 1000 products; give it again." for record in failed[MOST_AT_ONCE:]}
@@ -145,9 +149,12 @@ class Orders:
             raise NotFound(f"The ledger knows no product {shown(name)}.")
         return record
 
-    def _put_back(self, record: Record) -> None:
+    def _put_back(self, record: Record) -> bool:
+        """Whether it was this order that put ``record`` back."""
         rescue = retry(record, store=self.store, ledger=self.ledger, clock=self.clock)
-        self.queues.send(rescue.queue, rescue.message.encode())
+        if rescue is not None:
+            self.queues.send(rescue.queue, rescue.message.encode())
+        return rescue is not None
 
     def _why_not_again(self, record: Record) -> str:
         """Why ``record`` need not be classified again, "" where it is to be."""

@@ -72,7 +72,7 @@ class TileOverview:
     tile: str
     areas: tuple[str, ...]  # of the watchlist; none: its products were dropped, or it is watched no more
     states: Mapping[State, int]
-    latest: Record | None  # the newest acquisition that is classified
+    latest: Record | None  # the newest acquisition that has results
     last_sensing: datetime | None  # of the newest acquisition, whatever became of it
     last_success: datetime | None  # when a product was last classified
 
@@ -96,7 +96,7 @@ def _tile(tile: str, areas: tuple[str, ...], records: list[Record]) -> TileOverv
         tile=tile,
         areas=areas,
         states=Counter(record.state for record in records),
-        latest=max(classified, key=order, default=None),
+        latest=max((record for record in records if record.has_results), key=order, default=None),
         last_sensing=max((at for record in records if (at := record.times.get("sensing"))), default=None),
         last_success=max((at for record in classified if (at := record.times.get("classify"))), default=None),
     )

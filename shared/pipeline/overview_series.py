@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from shared.models import State
 from shared.pipeline.overview import Filter, order
 from shared.pipeline.surface_results import instant, is_approximate
 from shared.records import Record
@@ -37,9 +36,9 @@ class Point:
 def series(
     records: Iterable[Record], tile: str, since: date | None = None, until: date | None = None
 ) -> tuple[Point, ...]:
-    """The classified acquisitions of ``tile`` from day to day (both included), oldest first."""
-    wanted = Filter(tile=tile, since=since, until=until, states=frozenset({State.CLASSIFIED}))
-    rows = sorted((record for record in records if wanted.takes(record)), key=order)
+    """The acquisitions of ``tile`` that have results, from day to day (both included), oldest first."""
+    wanted = Filter(tile=tile, since=since, until=until)
+    rows = sorted((record for record in records if record.has_results and wanted.takes(record)), key=order)
     return tuple(_point(record, record.times["sensing"]) for record in rows if "sensing" in record.times)
 
 

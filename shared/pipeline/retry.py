@@ -1,7 +1,11 @@
-"""retry: put a failed product back to the first step whose input is still there."""
+"""retry: put a failed product back to the first step whose input is still there.
+
+Contract: of several callers at a time one writes the row and gets the message to send; the others get none.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from shared.errors import BadMessage, BadName, NotFound
@@ -26,8 +30,8 @@ def is_retried(record: Record) -> bool:
     return record.state in RETRIED or (record.state is State.SKIPPED and CANCEL in record.times)
 
 
-def retry(record: Record, *, store: ObjectStore, ledger: Ledger, clock: Clock) -> Rescue:
-    """Set ``record`` back and return the message to send.
+def retry(record: Record, *, store: ObjectStore, ledger: Ledger, clock: Clock) -> Rescue | None:
+    """Set ``record`` back and return the message to send; None where the row has moved on since it was read.
 
     Raises NotFound where nothing is left to start from, BadName where the record is no product.
     """
@@ -46,11 +50,23 @@ def retry(record: Record, *, store: ObjectStore, ledger: Ledger, clock: Clock) -
         times = {kind: at for kind, at in old.times.items() if kind != CANCEL}
         return replace(old, times=times).advanced(state, step="retry", at=now, attempts={}, message="")
 
-    ledger.update(record.partition, record.name, put_back)
-    return rescue
+    return rescue if _is_ours(record, put_back, ledger) else None
 
 
-def _send_again(record: Record, ledger: Ledger, clock: Clock) -> Rescue:
+def _is_ours(record: Record, change: Callable[[Record], Record], ledger: Ledger) -> bool:
+    """Write ``change`` where the row, as it is by then, is still to be put back; whether this caller did so."""
+    ours = False
+
+    def decided(old: Record) -> Record:
+        nonlocal ours
+        ours = is_retried(old)
+        return change(old) if ours else old
+
+    ledger.update(record.partition, record.name, decided)
+    return ours
+
+
+def _send_again(record: Record, ledger: Ledger, clock: Clock) -> Rescue | None:
     """A message that is no product's, such as a month the catalogue could not be searched for."""
     queue = record.name.partition(":")[0]
     if queue not in QUEUES or not record.message:
@@ -60,12 +76,11 @@ def _send_again(record: Record, ledger: Ledger, clock: Clock) -> Rescue:
     except BadMessage as error:
         raise NotFound(f"{record.name} cannot be sent again. {error}") from error
     now = clock()
-    ledger.update(
-        record.partition,
-        record.name,
-        lambda old: old.advanced(State.SKIPPED, step="retry", at=now, reason="Its message was sent again."),
-    )
-    return rescue
+
+    def sent_again(old: Record) -> Record:
+        return old.advanced(State.SKIPPED, step="retry", at=now, reason="Its message was sent again.")
+
+    return rescue if _is_ours(record, sent_again, ledger) else None
 
 
 def _restart(record: Record, name: ProductName, store: ObjectStore) -> tuple[State, Rescue]:

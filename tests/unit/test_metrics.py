@@ -117,8 +117,19 @@ def with_times(record: Record, **times: datetime) -> Record:
         with_times(a_record(), correct=NOON),  # a clock was ahead, or correct ran again
         with_times(a_record(), classify=NOON - timedelta(days=31), correct=NOON - timedelta(days=31)),
         with_times(a_record(id="id-1"), discover=NOON + timedelta(days=90)),
+        with_times(a_record(id="id-1"), discover=NOON + timedelta(days=90), retry=NOON - timedelta(days=1)),
+        with_times(a_record(), discover=NOON + timedelta(days=90), drop=NOON + timedelta(days=90)),
     ],
-    ids=["failed", "retried", "classified again", "out of order", "long ago", "backfill"],
+    ids=[
+        "failed",
+        "retried",
+        "classified again",
+        "out of order",
+        "long ago",
+        "backfill",
+        "and retried",
+        "dropped late",
+    ],
 )
 def test_a_time_that_says_nothing_about_the_pipeline_is_left_out(record: Record):
     assert values(measures(seen(record), Prices()), known.LATENCY, leg="corrected-classified") == []

@@ -29,7 +29,8 @@ def row(day: int, state: State = State.CLASSIFIED, tile: str = "22WEV", **facts:
     sensing = datetime(2024, 7, day, 15, tzinfo=UTC)
     stamp = f"{sensing:%Y%m%dT%H%M%S}"
     name = ProductName.parse(f"S2A_MSIL1C_{stamp}_N0511_R025_T{tile}_{stamp}")
-    return Record.of(name, state, times={}, **facts)
+    made = {"results": f"surface/{tile}/{name}"} if state is State.CLASSIFIED else {}
+    return Record.of(name, state, times={}, **made | facts)
 
 
 def test_lists_are_newest_first_and_what_is_no_product_comes_last():
@@ -72,6 +73,14 @@ def test_a_tile_shows_its_newest_picture_and_when_it_last_succeeded():
     (tile,) = tiles([row(1), done, row(5, State.FAILED)], WATCHED)
     assert (tile.latest, tile.last_success, tile.areas) == (done, NOON, ("a",))
     assert tile.last_sensing == row(5).times["sensing"]
+
+
+def test_maps_of_before_count_while_a_product_is_classified_again_or_that_failed():
+    again = [row(day, state, results="surface/x") for day, state in enumerate((State.CORRECTED, State.FAILED), 1)]
+    without = [row(3, State.FAILED), row(4, State.REJECTED)]
+    assert [point.product for point in series([*again, *without], "22WEV")] == [record.name for record in again]
+    (tile,) = tiles([*again, *without], WATCHED)
+    assert (tile.latest, tile.last_success) == (again[-1], None)
 
 
 def test_a_year_has_twelve_months_whatever_there_is():

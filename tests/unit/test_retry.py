@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from shared.errors import NotFound
-from shared.messages import TILE_MONTHS, TileMonthMessage
-from shared.models import State
+from shared.messages import PRODUCTS, TILE_MONTHS, TileMonthMessage
+from shared.models import ProductName, State
 from shared.pipeline.poison import poison
 from shared.pipeline.retry import retry
-from tests.fakes import FakeClock, FakeLedger, FakeStore
+from shared.records import Record
+from tests.fakes import NOON, FakeClock, FakeLedger, FakeStore
+
+L1C = "S2A_MSIL1C_20210715T150911_N0301_R025_T22WEV_20210715T170806"
 
 
 def refused(body: str):
@@ -29,3 +34,32 @@ def test_a_message_that_never_parsed_is_not_sent_again():
     ledger, record = refused('{"version": 1, "tile": "nowhere"}')
     with pytest.raises(NotFound, match="cannot be sent again"):
         retry(record, store=FakeStore(), ledger=ledger, clock=FakeClock())
+
+
+def failed(**facts):
+    return Record.of(ProductName.parse(L1C), State.FAILED, times={"discover": NOON}, id="4711", bytes=9, **facts)
+
+
+def test_of_two_retries_at_a_time_one_sends_the_message():
+    row = failed()
+    ledger = FakeLedger([row])
+    first = retry(row, store=FakeStore(), ledger=ledger, clock=FakeClock())
+    assert first is not None
+    assert first.queue == PRODUCTS
+    assert retry(row, store=FakeStore(), ledger=ledger, clock=FakeClock()) is None
+
+
+def test_a_product_that_moved_on_between_reading_and_writing_is_not_set_back():
+    row = failed(attempts={"stage": 5})
+    ledger = FakeLedger([row])
+    finished = replace(row, state=State.CLASSIFIED)
+    ledger.interfere = lambda: ledger.rows.update({(row.partition, row.name): finished})
+    assert retry(row, store=FakeStore(), ledger=ledger, clock=FakeClock()) is None
+    assert ledger.rows[row.partition, row.name] == finished
+
+
+def test_of_two_retries_of_a_message_one_sends_it():
+    message = TileMonthMessage(tile="22WEV", month="2021-07")
+    ledger, record = refused(message.encode())
+    found = [retry(record, store=FakeStore(), ledger=ledger, clock=FakeClock()) for _ in range(2)]
+    assert [rescue is None for rescue in found] == [False, True]
