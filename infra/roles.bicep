@@ -27,7 +27,6 @@ var roleIds = {
   'Storage Queue Data Message Sender': 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
   'Storage Queue Data Reader': '19e7f393-937e-4f77-808e-94535e297925'
   'Storage Table Data Contributor': '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
-  'Storage Table Data Reader': '76199698-9eea-4c19-bc75-cec21354c6b6'
   'Monitoring Metrics Publisher': '3913510d-42f4-4e42-8a64-420c390055eb'
   'Key Vault Secrets User': '4633458b-17de-408a-b874-0445c86b69e6'
   'Key Vault Secrets Officer': 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
@@ -39,7 +38,14 @@ var jobReads = ['config']
 var operatorWrites = ['drop', 'config', 'models']
 var operatorReads = ['l1c', 'l2a', 'surface', 'staging']
 var ledger = ['products', 'tilemonths']
-var watched = ['tile-months', 'products', 'corrections', 'classifications']
+var work = ['tile-months', 'products', 'corrections', 'classifications']
+var watched = concat(work, [
+  'tile-months-poison'
+  'products-poison'
+  'corrections-poison'
+  'classifications-poison'
+  'webjobs-blobtrigger-poison'
+])
 
 resource storage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
   name: storageName
@@ -109,6 +115,13 @@ resource correctionsPoison 'Microsoft.Storage/storageAccounts/queueServices/queu
   parent: queueService
   name: 'corrections-poison'
 }
+
+resource workQueues 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-01-01' existing = [
+  for name in work: {
+    parent: queueService
+    name: name
+  }
+]
 
 resource watchedQueues 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-01-01' existing = [
   for name in watched: {
@@ -280,14 +293,26 @@ resource operatorQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
+resource operatorOrders 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (name, i) in work: if (!empty(operatorPrincipalId)) {
+    name: guid(workQueues[i].id, operatorPrincipalId, roleIds['Storage Queue Data Message Sender'])
+    scope: workQueues[i]
+    properties: {
+      principalId: operatorPrincipalId
+      principalType: operatorPrincipalType
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds['Storage Queue Data Message Sender'])
+    }
+  }
+]
+
 resource operatorLedger 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (name, i) in ledger: if (!empty(operatorPrincipalId)) {
-    name: guid(ledgerTables[i].id, operatorPrincipalId, roleIds['Storage Table Data Reader'])
+    name: guid(ledgerTables[i].id, operatorPrincipalId, roleIds['Storage Table Data Contributor'])
     scope: ledgerTables[i]
     properties: {
       principalId: operatorPrincipalId
       principalType: operatorPrincipalType
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds['Storage Table Data Reader'])
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds['Storage Table Data Contributor'])
     }
   }
 ]

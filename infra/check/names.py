@@ -9,6 +9,7 @@ from infra.check.finding import Finding
 from infra.check.load import Templates
 from infra.check.template import Template
 from infra.check.values import Call, Fields, Member, Name, Value, every
+from shared.messages import CORRECTIONS
 from shared.settings import STORAGE
 
 NAMES, FUNCTIONS, JOB = "names.bicep", "functions.bicep", "job.bicep"
@@ -60,8 +61,9 @@ def _scaled_by(templates: Templates) -> Iterator[Finding]:
         for inside in every(value):
             if isinstance(inside, Fields) and (queue := inside.get("queueName")) is not None:
                 name = templates.plain(template, queue)
-                if name not in application.queues():
-                    yield template.says(queue.line, "name", f"the code knows no queue {name}.")
+                if name != CORRECTIONS:
+                    told = f"the job is started by the queue {name}; the container step empties {CORRECTIONS}."
+                    yield template.says(queue.line, "name", told)
 
 
 def _lifecycle(templates: Templates) -> Iterator[Finding]:
