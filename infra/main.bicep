@@ -177,6 +177,15 @@ module roles 'roles.bicep' = {
     registryName: registry.outputs.name
     functionsPrincipalId: identities.outputs.functionsPrincipalId
     jobPrincipalId: identities.outputs.jobPrincipalId
+  }
+}
+
+module operator 'operator.bicep' = if (!empty(operatorPrincipalId)) {
+  name: 'operator'
+  scope: group
+  params: {
+    storageName: storage.outputs.name
+    vaultName: keyVault.outputs.name
     operatorPrincipalId: operatorPrincipalId
     operatorPrincipalType: operatorPrincipalType
   }
