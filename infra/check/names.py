@@ -10,6 +10,7 @@ from infra.check.load import Templates
 from infra.check.template import Template
 from infra.check.values import Call, Fields, Member, Name, Value, every
 from shared.messages import CORRECTIONS
+from shared.models import L2A, MANIFEST
 from shared.settings import STORAGE
 
 NAMES, FUNCTIONS, JOB = "names.bicep", "functions.bicep", "job.bicep"
@@ -28,6 +29,7 @@ ELSEWHERE = {
     "SEN2COR_HOME": "set in the image, or not needed there",
     "CORRECTION_WORK": "set in the image",
 }
+_ENDS = {L2A: f"/{MANIFEST}"}  # container -> how the names end that its function is told of; else every blob
 _OF_JOB = ("CORRECTION_", "SEN2COR_")  # what the container step alone needs
 
 
@@ -93,6 +95,9 @@ def _events(templates: Templates) -> Iterator[Finding]:
         begins = f"/blobServices/default/containers/{expected[function]}/blobs/"
         if not str(subscribed[function].get("begins")).startswith(begins):
             yield template.says(line, "event", f"{function} listens to blobs below {begins}.")
+        ends = _ENDS.get(expected[function], "")
+        if subscribed[function].get("ends") != ends:
+            yield template.says(line, "event", f"{function} is told of blobs that end with '{ends}'.")
 
 
 def settings_of(templates: Templates, file: str) -> dict[str, int]:
