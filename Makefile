@@ -51,7 +51,7 @@ $(AZURITE): local/azurite_package/package.json local/azurite_package/package-loc
 pins: setup ## Compile the *.in files into pinned requirements
 	$(BIN)/uv pip compile requirements.in -o requirements.txt --python-version 3.11 --no-header --annotation-style line --emit-build-options --only-binary :all: --upgrade
 	$(BIN)/uv pip compile container/requirements.in -o container/requirements.txt --python-version 3.11 --no-header --no-annotate --emit-build-options --only-binary :all: --upgrade
-	$(BIN)/uv pip compile requirements-dev.in -o requirements-dev.txt --python-version 3.11 --no-header --annotation-style line --only-binary :all: --upgrade
+	$(BIN)/uv pip compile requirements-dev.in -o requirements-dev.txt --python-version 3.11 --no-header --annotation-style line --emit-build-options --only-binary :all: --upgrade
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) local/azurite_package/node_modules .icewatch .pytest_cache .mypy_cache .ruff_cache .import_linter_cache out

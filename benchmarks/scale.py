@@ -43,6 +43,18 @@ def tiles() -> int:
     return len(tiles_of([[[*west, *east, west[0]]]], most=1000))
 
 
+def west_coast(count: int, per_month: float, scene: Scene) -> Case:
+    """The case: ``count`` tiles, each with ``per_month`` acquisitions a month."""
+    return Case(
+        months=count * YEARS * SEASON,
+        per_month=per_month,
+        new_per_day=count * per_month / DAYS,  # the running season, all the time: the worst case
+        stage_seconds=scene.stage_seconds,
+        product_bytes=scene.zip_gb * 1e9,
+        correct_seconds=scene.correct_seconds + scene.start_seconds,
+    )
+
+
 def dollars(way: Case, result: Result, scene: Scene) -> tuple[float, float]:
     """USD of the whole work without what is kept, and of one month of keeping it."""
     months = max(result.days / DAYS, 1.0)
@@ -70,14 +82,7 @@ def main() -> None:
     asked = parser.parse_args()
     count = asked.tiles or tiles()
     scene = changed(Scene(), {"correct_seconds": asked.correct_seconds})
-    case = Case(
-        months=count * YEARS * SEASON,
-        per_month=asked.per_month,
-        new_per_day=count * asked.per_month / DAYS,  # the running season, all the time: the worst case
-        stage_seconds=scene.stage_seconds,
-        product_bytes=scene.zip_gb * 1e9,
-        correct_seconds=scene.correct_seconds + scene.start_seconds,
-    )
+    case = west_coast(count, asked.per_month, scene)
     results = {name: simulate(replace(case, **changes)) for name, changes in WAYS.items()}
     console = Console(width=140)
     console.print(f"{count} tiles, {YEARS} seasons of {SEASON} months, {case.months * case.per_month:,.0f} products")

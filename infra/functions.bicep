@@ -37,7 +37,9 @@ param maximumInstanceCount int
 param tuning Tuning
 
 var secrets = '${vaultUri}secrets'
+var gigabytes = { '512': '0.5', '2048': '2', '4096': '4' }
 var settings = union(tuning, {
+  INSTANCE_GB: empty(tuning.INSTANCE_GB) ? gigabytes[string(instanceMemoryMB)] : tuning.INSTANCE_GB
   SCHEDULE: empty(tuning.SCHEDULE) ? '0 0 */6 * * *' : tuning.SCHEDULE
   WATCH_SCHEDULE: empty(tuning.WATCH_SCHEDULE) ? '0 */15 * * * *' : tuning.WATCH_SCHEDULE
   AzureWebJobsStorage__blobServiceUri: blobUri

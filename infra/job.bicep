@@ -30,7 +30,7 @@ param image string
 @description('Most runs at a time.')
 param maximumExecutions int
 @minValue(1800)
-@description('Seconds after which a run is ended from outside.')
+@description('Seconds after which a run is ended from outside; a longer time limit of the step lengthens it.')
 param replicaTimeout int
 @description('Settings that the function app has as well.')
 param tuning Tuning
@@ -38,6 +38,9 @@ param tuning Tuning
 param correctionTuning CorrectionTuning
 
 var queue = 'corrections'
+var usualTimeLimit = 5400 // of the code; a run that ends by itself says why
+var timeLimit = empty(correctionTuning.CORRECTION_TIME_LIMIT) ? usualTimeLimit : int(correctionTuning.CORRECTION_TIME_LIMIT)
+var around = 1800 // seconds for unpacking before and uploading after it
 var settings = union(correctionTuning, {
   AzureWebJobsStorage__blobServiceUri: blobUri
   AzureWebJobsStorage__queueServiceUri: queueUri
@@ -85,7 +88,7 @@ resource job 'Microsoft.App/jobs@2025-01-01' = {
     workloadProfileName: 'Consumption'
     configuration: {
       triggerType: 'Event'
-      replicaTimeout: replicaTimeout
+      replicaTimeout: max(replicaTimeout, timeLimit + around)
       replicaRetryLimit: 0 // the queue alone counts tries
       registries: [{ server: registryServer, identity: identityId }]
       eventTriggerConfig: {

@@ -17,12 +17,20 @@ param location string
 @description('Where alarms and the cost budget write to.')
 param alertEmail string
 
-@description('Object id of who deploys; gets the rights of an operator on the data. Empty: nobody does.')
-param operatorPrincipalId string = ''
+@description('Object id of who deploys. azd fills it in itself, whatever its environment says.')
+param deployerPrincipalId string = ''
 
 @allowed(['User', 'Group', 'ServicePrincipal'])
-@description('What the operator is.')
-param operatorPrincipalType string = 'User'
+@description('What deploys. azd fills it in itself, whatever its environment says.')
+param deployerPrincipalType string = 'User'
+
+@minLength(2)
+@description('Who gets the rights of an operator on the data: me (who deploys), none, or an object id.')
+param operatorId string = 'me'
+
+@allowed(['User', 'Group', 'ServicePrincipal'])
+@description('What the object id of the operator is; not looked at for me and none.')
+param operatorType string = 'Group'
 
 @allowed(['3.11', '3.12'])
 @description('Python of the function app; the pinned packages are tested with 3.11.')
@@ -51,7 +59,7 @@ param maximumCorrections int = 5
 
 @minValue(1800)
 @maxValue(86400)
-@description('Seconds after which a run of the container step is ended from outside; above CORRECTION_TIME_LIMIT plus unpacking and upload.')
+@description('Seconds after which a run of the container step is ended from outside; never less than CORRECTION_TIME_LIMIT and half an hour.')
 param replicaTimeout int = 9000
 
 @minValue(0)
@@ -104,6 +112,8 @@ param thisMonth string = utcNow('yyyy-MM-01')
 
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
+var operatorPrincipalId = operatorId == 'me' ? deployerPrincipalId : operatorId == 'none' ? '' : operatorId
+var operatorPrincipalType = operatorId == 'me' ? deployerPrincipalType : operatorType
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: 'rg-icewatch-${environmentName}'
@@ -167,6 +177,15 @@ module roles 'roles.bicep' = {
     registryName: registry.outputs.name
     functionsPrincipalId: identities.outputs.functionsPrincipalId
     jobPrincipalId: identities.outputs.jobPrincipalId
+  }
+}
+
+module operator 'operator.bicep' = if (!empty(operatorPrincipalId)) {
+  name: 'operator'
+  scope: group
+  params: {
+    storageName: storage.outputs.name
+    vaultName: keyVault.outputs.name
     operatorPrincipalId: operatorPrincipalId
     operatorPrincipalType: operatorPrincipalType
   }

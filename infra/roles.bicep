@@ -1,5 +1,7 @@
 metadata description = 'Who may do what. `python -m infra.check` refuses what the table in docs/security.md does not list.'
 
+import { roleIds } from 'names.bicep'
+
 @description('Name of the storage account.')
 param storageName string
 @description('Name of Application Insights.')
@@ -12,34 +14,9 @@ param registryName string
 param functionsPrincipalId string
 @description('Object id of the identity of the container step.')
 param jobPrincipalId string
-@description('Object id of who operates it; empty: nobody gets the rights.')
-param operatorPrincipalId string
-@allowed(['User', 'Group', 'ServicePrincipal'])
-@description('What the operator is.')
-param operatorPrincipalType string
-
-// https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
-var roleIds = {
-  'Storage Blob Data Owner': 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
-  'Storage Blob Data Contributor': 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
-  'Storage Blob Data Reader': '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
-  'Storage Queue Data Contributor': '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
-  'Storage Queue Data Message Sender': 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
-  'Storage Queue Data Reader': '19e7f393-937e-4f77-808e-94535e297925'
-  'Storage Table Data Contributor': '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
-  'Storage Table Data Reader': '76199698-9eea-4c19-bc75-cec21354c6b6'
-  'Monitoring Metrics Publisher': '3913510d-42f4-4e42-8a64-420c390055eb'
-  'Key Vault Secrets User': '4633458b-17de-408a-b874-0445c86b69e6'
-  'Key Vault Secrets Officer': 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
-  AcrPull: '7f951dda-4ed3-4680-a7ca-43fe172d538d'
-}
 
 var jobWrites = ['l1c', 'l2a', 'locks']
 var jobReads = ['config']
-var operatorWrites = ['drop', 'config', 'models']
-var operatorReads = ['l1c', 'l2a', 'surface', 'staging']
-var ledger = ['products', 'tilemonths']
-var watched = ['tile-months', 'products', 'corrections', 'classifications']
 
 resource storage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
   name: storageName
@@ -86,20 +63,6 @@ resource jobRead 'Microsoft.Storage/storageAccounts/blobServices/containers@2025
   }
 ]
 
-resource operatorWritten 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' existing = [
-  for name in operatorWrites: {
-    parent: blobs
-    name: name
-  }
-]
-
-resource operatorRead 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' existing = [
-  for name in operatorReads: {
-    parent: blobs
-    name: name
-  }
-]
-
 resource corrections 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-01-01' existing = {
   parent: queueService
   name: 'corrections'
@@ -110,26 +73,13 @@ resource correctionsPoison 'Microsoft.Storage/storageAccounts/queueServices/queu
   name: 'corrections-poison'
 }
 
-resource watchedQueues 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-01-01' existing = [
-  for name in watched: {
-    parent: queueService
-    name: name
-  }
-]
-
 resource products 'Microsoft.Storage/storageAccounts/tableServices/tables@2025-01-01' existing = {
   parent: tableService
   name: 'products'
 }
 
-resource ledgerTables 'Microsoft.Storage/storageAccounts/tableServices/tables@2025-01-01' existing = [
-  for name in ledger: {
-    parent: tableService
-    name: name
-  }
-]
-
 // The host of the functions makes containers, queues and tables of its own: the scope has to be the account.
+
 resource functionsBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(storage.id, functionsPrincipalId, roleIds['Storage Blob Data Owner'])
   scope: storage
@@ -241,63 +191,5 @@ resource jobImage 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: jobPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds.AcrPull)
-  }
-}
-
-resource operatorWriter 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, i) in operatorWrites: if (!empty(operatorPrincipalId)) {
-    name: guid(operatorWritten[i].id, operatorPrincipalId, roleIds['Storage Blob Data Contributor'])
-    scope: operatorWritten[i]
-    properties: {
-      principalId: operatorPrincipalId
-      principalType: operatorPrincipalType
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds['Storage Blob Data Contributor'])
-    }
-  }
-]
-
-resource operatorReader 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, i) in operatorReads: if (!empty(operatorPrincipalId)) {
-    name: guid(operatorRead[i].id, operatorPrincipalId, roleIds['Storage Blob Data Reader'])
-    scope: operatorRead[i]
-    properties: {
-      principalId: operatorPrincipalId
-      principalType: operatorPrincipalType
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds['Storage Blob Data Reader'])
-    }
-  }
-]
-
-resource operatorQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, i) in watched: if (!empty(operatorPrincipalId)) {
-    name: guid(watchedQueues[i].id, operatorPrincipalId, roleIds['Storage Queue Data Reader'])
-    scope: watchedQueues[i]
-    properties: {
-      principalId: operatorPrincipalId
-      principalType: operatorPrincipalType
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds['Storage Queue Data Reader'])
-    }
-  }
-]
-
-resource operatorLedger 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for (name, i) in ledger: if (!empty(operatorPrincipalId)) {
-    name: guid(ledgerTables[i].id, operatorPrincipalId, roleIds['Storage Table Data Reader'])
-    scope: ledgerTables[i]
-    properties: {
-      principalId: operatorPrincipalId
-      principalType: operatorPrincipalType
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds['Storage Table Data Reader'])
-    }
-  }
-]
-
-resource operatorSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(operatorPrincipalId)) {
-  name: guid(vault.id, operatorPrincipalId, roleIds['Key Vault Secrets Officer'])
-  scope: vault
-  properties: {
-    principalId: operatorPrincipalId
-    principalType: operatorPrincipalType
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleIds['Key Vault Secrets Officer'])
   }
 }

@@ -105,10 +105,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2025-01
           type: 'Lifecycle'
           enabled: true
           definition: {
-            filters: {
-              blobTypes: ['blockBlob']
-              prefixMatch: ['l2a/', 'surface/', 'drop/', 'config/', 'models/', 'locks/', 'app-package/']
-            }
+            filters: { blobTypes: ['blockBlob'] } // no prefix: the containers that the host makes have versions as well
             actions: {
               version: { delete: { daysAfterCreationGreaterThan: versionDays } }
               snapshot: { delete: { daysAfterCreationGreaterThan: versionDays } }

@@ -1,7 +1,7 @@
 metadata description = 'Settings that may be tuned. Empty means the default of the code (shared/settings.py).'
 
 @export()
-@description('Settings of the function app. Set one with `azd env set NAME value`, then `azd provision`.')
+@description('Settings of the function app. Set one with `azd env set ICEWATCH_NAME value`, then `azd provision`.')
 type Tuning = {
   @description('Six-field timer in UTC of the schedule; empty: every six hours.')
   SCHEDULE: string
@@ -37,7 +37,7 @@ type Tuning = {
   RESOLUTION: '' | '20' | '60'
   @description('Price of a GB-second of the function app, for the cost estimate.')
   PRICE_GB_SECOND: string
-  @description('GB of one instance of the function app, for the cost estimate.')
+  @description('GB of one instance of the function app, for the cost estimate; empty: what is deployed.')
   INSTANCE_GB: string
   @description('Price of a vCPU-second of the container step, for the cost estimate.')
   PRICE_CPU_SECOND: string
@@ -52,7 +52,7 @@ type Tuning = {
 @export()
 @description('Settings of the container step.')
 type CorrectionTuning = {
-  @description('Seconds for one product; keep it below replicaTimeout.')
+  @description('Whole seconds for one product.')
   CORRECTION_TIME_LIMIT: string
   @description('Deliveries of one message before it goes to the poison queue.')
   CORRECTION_MAX_TRIES: string

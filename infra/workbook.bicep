@@ -17,7 +17,7 @@ resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
     category: 'workbook'
     version: '1.0'
     sourceId: workspaceId
-    serializedData: string(loadJsonContent('workbook.json'))
+    serializedData: replace(string(loadJsonContent('workbook.json')), '<workspace>', workspaceId)
   }
 }
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local.annotations import RETURN, refusals
 from shared.errors import BadSetting
 from shared.models import shown
 
-RETURN = "$return"  # the binding name that means the function's return value
 _SETTING = re.compile(r"%([^%]+)%")
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
@@ -124,7 +124,8 @@ def _register(function: Any, settings: Mapping[str, str]) -> Registered:
     name, call = function.get_function_name(), function.get_user_function()
     trigger: Trigger | None = None
     outputs: list[QueueOutput] = []
-    for binding in json.loads(function.get_function_json())["bindings"]:
+    bindings = json.loads(function.get_function_json())["bindings"]
+    for binding in bindings:
         if binding["type"] in _TRIGGERS:
             trigger = _TRIGGERS[binding["type"]](binding, settings, f"Function {name}")
         elif (binding["type"], binding["direction"]) == ("queue", "OUT"):
@@ -134,6 +135,8 @@ def _register(function: Any, settings: Mapping[str, str]) -> Registered:
     if trigger is None:
         raise BadSetting(f"Function {name} has no trigger.")
     wants_context = _check_signature(name, call, {trigger.argument, *(output.argument for output in outputs)})
+    for told in refusals(call, {binding["name"]: (binding["type"], binding["direction"]) for binding in bindings}):
+        raise BadSetting(f"Function {name} would not start in Azure: {told}.")
     takes = typing.get_type_hints(call).get(trigger.argument)
     return Registered(name, call, trigger, tuple(outputs), wants_context, takes)
 

@@ -149,6 +149,9 @@ def _retry_one(record: Record, outside: Services) -> None:
     from shared.pipeline.retry import retry as step
 
     rescue = step(record, store=outside.store, ledger=outside.ledger, clock=outside.clock)
+    if rescue is None:
+        _console.print(f"{record.name} was put back by somebody else meanwhile.", soft_wrap=True)
+        return
     outside.queues.send(rescue.queue, rescue.message.encode())
     _console.print(f"{record.name} is back in queue {rescue.queue}.", soft_wrap=True)
 

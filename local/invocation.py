@@ -19,7 +19,8 @@ from typing import Any
 import azure.functions as func
 from azure.functions.queue import QueueMessageOutConverter
 
-from local.bindings import RETURN, QueueOutput, Registered
+from local.annotations import RETURN
+from local.bindings import QueueOutput, Registered
 from local.connections import Connections, encode
 from local.host_config import Encoding
 from shared.errors import IceWatchError, TransientError

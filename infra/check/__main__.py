@@ -9,12 +9,23 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from infra.check import azd, modules, names, resources, roles, symbols
+from infra.check import azd, connections, modules, names, promises, queries, resources, roles, secrets, symbols
 from infra.check.application import ROOT
 from infra.check.finding import Finding
 from infra.check.load import load
 
-CHECKS = (resources.check, symbols.check, modules.check, names.check, roles.check, azd.check)
+CHECKS = (
+    resources.check,
+    symbols.check,
+    modules.check,
+    names.check,
+    roles.check,
+    promises.check,
+    secrets.check,
+    connections.check,
+    queries.check,
+    azd.check,
+)
 
 
 def findings(root: Path) -> list[Finding]:

@@ -11,6 +11,7 @@ import yaml
 
 from infra.check.finding import Finding
 from infra.check.load import Templates
+from infra.check.modules import sized
 from infra.check.names import type_of
 from infra.check.template import Parameter
 from infra.check.values import Fields, Number, Text, every
@@ -19,7 +20,15 @@ PARAMETERS, PROJECT = "infra/main.parameters.json", "azure.yaml"
 _SERVICE_TAG = "azd-service-name"
 _NEEDED = ("AZURE_LOCATION", "AZURE_RESOURCE_GROUP", "AZURE_CONTAINER_REGISTRY_ENDPOINT")  # outputs that azd reads
 _MADE = {"thisMonth"}  # parameters that nobody gives
-_OF_HOOKS = {"HOOK_TRIES", "HOOK_PAUSE"}  # how long a hook waits
+_OF_HOOKS = {"HOOK_TRIES", "HOOK_PAUSE", "AZURE_SUBSCRIPTION_ID"}  # how long a hook waits; azd gives the last one
+_OF_AZD = {  # what azd fills in itself
+    "environmentName": "AZURE_ENV_NAME",
+    "location": "AZURE_LOCATION",
+    "deployerPrincipalId": "AZURE_PRINCIPAL_ID",
+    "deployerPrincipalType": "AZURE_PRINCIPAL_TYPE",
+    "correctImage": "SERVICE_CORRECT_IMAGE_NAME",
+}
+_PREFIX = "ICEWATCH_"  # azd asks the process where its environment has no value: API_KEY may be set there for another
 _VARIABLE = re.compile(r"\$\{?(?:env:)?([A-Z][A-Z0-9_]{3,})")
 _DEFAULT = re.compile(r"\$\{[A-Z][A-Z0-9_]*=([^}]+)\}")
 _SUBSTITUTED = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?:=[^}]*)?\}")
@@ -57,17 +66,34 @@ def _parameters(templates: Templates) -> Iterator[Finding]:
                 )
             yield from (
                 Finding(
-                    PARAMETERS, _line(text, f'"{name}"'), "setting", f"{name} is taken from {source}, not from {name}."
+                    PARAMETERS,
+                    _line(text, f'"{name}"'),
+                    "setting",
+                    f"{name} is taken from {source}, not from {_PREFIX}{name}.",
                 )
                 for name, source in ((name, str(value[name])) for name in value)
-                if source != f"${{{name}=}}"
+                if source != f"${{{_PREFIX}{name}=}}"
             )
+        elif isinstance(value, str):
+            yield from _named(parameter.name, value, text)
+
+
+def _named(parameter: str, value: str, text: str) -> Iterator[Finding]:
+    """Each parameter is taken from the variable of its name, which no other program has."""
+    variable = _OF_AZD.get(parameter) or _PREFIX + re.sub(r"(?<=[a-z])(?=[A-Z])", "_", parameter).upper()
+    taken = _SUBSTITUTED.fullmatch(value)
+    if taken is None or taken[1] != variable:
+        told = f"{parameter} is taken from {value}; expected {variable}."
+        yield Finding(PARAMETERS, _line(text, f'"{parameter}"'), "parameter", told)
 
 
 def _default(templates: Templates, parameter: Parameter, value: object, text: str) -> Iterator[Finding]:
     """What is taken where azd's environment says nothing has to be allowed."""
     decorator = parameter.decorator("allowed")
     default = _DEFAULT.fullmatch(value) if isinstance(value, str) else None
+    if default is not None and default[1].isdigit():
+        wrong = sized(parameter, int(default[1]))
+        yield from (Finding(PARAMETERS, _line(text, f'"{parameter.name}"'), "value", told) for told in wrong)
     if decorator is None or default is None:
         return
     items = decorator.arguments[0].children()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from infra.check.finding import Finding
 from infra.check.load import Templates
-from infra.check.template import Module, Template
+from infra.check.template import Module, Parameter, Template
 from infra.check.values import Call, Either, Fields, Items, Member, Name, Number, Text, Truth, Value, body_of, every
 
 _REGISTRY = ("br:", "br/", "ts:", "ts/")
@@ -69,13 +69,26 @@ def _values(templates: Templates, template: Template, target: Template, given: F
 
 
 def _typed(templates: Templates, template: Template) -> Iterator[Finding]:
-    """Outputs and defaults have the type that is declared."""
+    """Outputs and defaults have the type that is declared, defaults the size."""
     for output in template.outputs.values():
         yield from _same(template, output.line, output.name, output.type, kind_of(templates, template, output.value))
     for parameter in template.parameters.values():
         if parameter.default is not None:
             kind = kind_of(templates, template, parameter.default)
             yield from _same(template, parameter.line, parameter.name, parameter.type, kind)
+            if isinstance(parameter.default, Number):
+                yield from (
+                    template.says(parameter.line, "value", told) for told in sized(parameter, parameter.default.number)
+                )
+
+
+def sized(parameter: Parameter, number: int) -> Iterator[str]:
+    """What is wrong with ``number`` as the value of ``parameter``."""
+    for name, is_wrong, word in (("minValue", int.__lt__, "least"), ("maxValue", int.__gt__, "most")):
+        decorator = parameter.decorator(name)
+        limit = decorator.arguments[0] if decorator else None
+        if isinstance(limit, Number) and is_wrong(number, limit.number):
+            yield f"{parameter.name} is {number} by default; the {word} is {limit.number}."
 
 
 def _same(template: Template, line: int, name: str, wanted: str, kind: str) -> Iterator[Finding]:

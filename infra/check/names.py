@@ -9,6 +9,8 @@ from infra.check.finding import Finding
 from infra.check.load import Templates
 from infra.check.template import Template
 from infra.check.values import Call, Fields, Member, Name, Value, every
+from shared.messages import CORRECTIONS
+from shared.models import L2A, MANIFEST
 from shared.settings import STORAGE
 
 NAMES, FUNCTIONS, JOB = "names.bicep", "functions.bicep", "job.bicep"
@@ -27,6 +29,7 @@ ELSEWHERE = {
     "SEN2COR_HOME": "set in the image, or not needed there",
     "CORRECTION_WORK": "set in the image",
 }
+_ENDS = {L2A: f"/{MANIFEST}"}  # container -> how the names end that its function is told of; else every blob
 _OF_JOB = ("CORRECTION_", "SEN2COR_")  # what the container step alone needs
 
 
@@ -60,8 +63,9 @@ def _scaled_by(templates: Templates) -> Iterator[Finding]:
         for inside in every(value):
             if isinstance(inside, Fields) and (queue := inside.get("queueName")) is not None:
                 name = templates.plain(template, queue)
-                if name not in application.queues():
-                    yield template.says(queue.line, "name", f"the code knows no queue {name}.")
+                if name != CORRECTIONS:
+                    told = f"the job is started by the queue {name}; the container step empties {CORRECTIONS}."
+                    yield template.says(queue.line, "name", told)
 
 
 def _lifecycle(templates: Templates) -> Iterator[Finding]:
@@ -91,6 +95,9 @@ def _events(templates: Templates) -> Iterator[Finding]:
         begins = f"/blobServices/default/containers/{expected[function]}/blobs/"
         if not str(subscribed[function].get("begins")).startswith(begins):
             yield template.says(line, "event", f"{function} listens to blobs below {begins}.")
+        ends = _ENDS.get(expected[function], "")
+        if subscribed[function].get("ends") != ends:
+            yield template.says(line, "event", f"{function} is told of blobs that end with '{ends}'.")
 
 
 def settings_of(templates: Templates, file: str) -> dict[str, int]:

@@ -97,6 +97,10 @@ def test_a_function_that_takes_an_sdk_type_gets_the_reference_the_real_host_send
 
     class Converter:
         @classmethod
+        def check_input_type_annotation(cls, pytype: type) -> bool:
+            return issubclass(pytype, Where)
+
+        @classmethod
         def decode(cls, data: Any, *, trigger_metadata: Any, pytype: type) -> Any:
             assert data.type == "model_binding_data"
             return pytype(data=data.value).get_sdk_type()

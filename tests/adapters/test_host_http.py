@@ -77,14 +77,14 @@ def plain() -> func.FunctionApp:
         return func.HttpResponse(str(req.get_json()["n"] + 1), mimetype="application/json")
 
     @app.route("nothing")
-    def nothing(req: func.HttpRequest) -> None: ...
+    def nothing(req: func.HttpRequest): ...
 
     @app.route("crash")
-    def crash(req: func.HttpRequest) -> None:
+    def crash(req: func.HttpRequest):
         raise ZeroDivisionError
 
     @app.route("odd")
-    def odd(req: func.HttpRequest) -> int:
+    def odd(req: func.HttpRequest):
         return 7
 
     return app

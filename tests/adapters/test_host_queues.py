@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 import time
+import typing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -264,7 +265,7 @@ def test_outputs_are_sent_after_success_only(azurite: str, queue: QueueClient, n
     @app.queue_output("single", one, STORAGE)
     @app.queue_output("several", many, STORAGE)
     @app.queue_output("$return", back, STORAGE)
-    def produce(message: func.QueueMessage, single: func.Out[str], several: func.Out[list[str]]) -> list[str] | None:
+    def produce(message: func.QueueMessage, single: func.Out[str], several: func.Out[typing.List[str]]):  # noqa: UP006
         single.set('{"number": 1}')
         several.set(["a", "b"])
         if message.get_body() == b"fail":
@@ -289,7 +290,7 @@ def test_an_output_that_is_no_message_counts_as_failure(
 
     @app.queue_trigger("message", name, STORAGE)
     @app.queue_output("$return", target, STORAGE)
-    def wrong(message: func.QueueMessage) -> float:
+    def wrong(message: func.QueueMessage):
         return 1.5
 
     queue.create_queue()

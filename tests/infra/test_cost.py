@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks.scale import WAYS, dollars, tiles, west_coast
+from benchmarks.scale_model import simulate
 from infra.check.load import load
 from infra.check.names import JOB
 from infra.check.values import Fields, Number, every
 from local.__main__ import app
-from local.cost import Line, Plan, Prices, Scene, changed, monthly, thousand, total
+from local.cost import CLASSIFY_SECONDS, Line, Plan, Prices, Scene, changed, monthly, thousand, total
 from shared.errors import BadSetting
 from tests.conftest import ROOT
 
@@ -84,3 +87,40 @@ def test_the_command_adds_up_and_says_that_it_is_an_estimate():
 def test_official_products_cost_no_correction():
     done = CliRunner().invoke(app, ["cost", "--tiles", "10", "--per-month", "25", "--official"])
     assert "0 h of 4 vCPU" in done.output
+
+
+def table(page: str, heading: str) -> dict[str, list[str]]:
+    """The rows of the first table below ``heading`` of a page, by their first column."""
+    below = (ROOT / page).read_text(encoding="utf-8").partition(heading)[2]
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in re.findall(r"(?m)^\|.*\|$", below)]
+    return {name: cells for name, *cells in rows[2 : 2 + PAGES[page]]}
+
+
+PAGES = {"docs/cost.md": 3, "docs/scale.md": 6}  # rows of their first tables
+
+
+def test_the_page_says_what_the_model_says():
+    official = changed(Scene(), {"correct_seconds": 0, "start_seconds": 0, "zip_gb": Scene().l2a_gb})
+    for row, shown in table("docs/cost.md", "What comes out").items():
+        scenes = 25.0 * int(row.split(" ")[0])
+        months = [(scene, kept) for scene in (Scene(), official) for kept in (1, 12)]
+        computed = [total(monthly(scenes, Prices(), scene, Plan(), months=kept)) for scene, kept in months]
+        assert shown == [f"{usd:.0f}" for usd in computed], row
+    text = (ROOT / "docs/cost.md").read_text(encoding="utf-8")
+    own, theirs = (thousand(Prices(), scene, Plan()) for scene in (Scene(), official))
+    corrected = own - thousand(Prices(), changed(Scene(), {"correct_seconds": 0, "start_seconds": 0}), Plan())
+    assert (
+        f"**thousand scenes** more: {own:.0f} with Sen2Cor, of which {corrected:.0f} are the corrections; {theirs:.0f}"
+    ) in text
+    assert f"| `classify_seconds` | {CLASSIFY_SECONDS:g} |" in text
+
+
+def test_the_page_about_scale_says_what_the_simulation_says():
+    case = west_coast(tiles(), 25.0, Scene())
+    assert f"| {CLASSIFY_SECONDS:g} s to classify |" in (ROOT / "docs/scale.md").read_text(encoding="utf-8")
+    for (name, shown), changes in zip(table("docs/scale.md", "The case").items(), WAYS.values(), strict=True):
+        way = replace(case, **changes)
+        result = simulate(way)
+        work, kept = (float(f"{usd:.3g}") if usd > 1000 else round(usd, -1) for usd in dollars(way, result, Scene()))
+        said = [float(cell.replace(" ", "")) for cell in shown[:4]]
+        assert said == [round(result.days), round(result.products / result.days), work, kept], name

@@ -14,8 +14,10 @@ from infra.check.load import load
 from infra.check.names import NAMES
 from tests.conftest import ROOT
 
+LEAST_KEY = 20  # characters of API_KEY that the app accepts
 PAGE = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
 OPERATE = (ROOT / "docs/operate.md").read_text(encoding="utf-8")
+LOGIN = ("somebody@example.org", "pass word\\n")  # a password with what a shell may take apart
 FILE = r"(?<![\w/.-])((?:infra|tests|shared|local|functions|docs)/[\w./-]+\.(?:py|md|sh|bicep|json|svg|kql))\b"
 HEAD = """#!/bin/sh
 set -eu
@@ -24,15 +26,17 @@ set -eu
 AZ = """
 case "$*" in
   "account show --query id"*) echo 00000000-0000-0000-0000-000000000000 ;;
+  "group exists"*) echo false ;;
   *systemKeys.blobs_extension*) echo the-key ;;
   *masterKey*) echo the-master-key ;;
-  "keyvault secret set"*) while [ "$1" != --file ]; do shift; done; test -s "$2" ;;
+  "keyvault secret set"*) while [ "$1" != --file ]; do shift; done; test -s "$2"; cat "$2" >>"$RECORD.secrets"
+    printf '\t%s\n' "$(stat -c %a "$(dirname "$2")")" >>"$RECORD.secrets" ;;
 esac
 """
 CURL = """
-for last in "$@"; do :; done
+for last in "$@"; do [ "${before:-}" != --output ] || file=$last; before=$last; done
 case "$last" in
-  *.run) echo installer >"$(basename "$last")" ;;
+  *.run) echo installer >"$file" ;;
   *) cat >>"$RECORD.curl" ;;
 esac
 """
@@ -48,7 +52,7 @@ provision() {
 }
 deploy() { hook predeploy; step "deploy $1"; hook postdeploy; }
 case "$1 ${2:-}" in
-  "env new") : >"$AZD_ENV" ;;
+  "env new") printf "AZURE_ENV_NAME='%s'\n" "$3" >"$AZD_ENV" ;;
   "env set") printf "%s='%s'\\n" "$3" "$4" >>"$AZD_ENV" ;;
   "env get-value") load; eval "printf '%s\\n' \\"\\${$3:?is not in the environment}\\"" ;;
   "up ") step package; provision; deploy all ;;
@@ -68,6 +72,9 @@ class Followed:
     err: str
     calls: list[str]  # words joined by blanks
     curl: str  # what curl was given on its standard input
+    secrets: list[tuple[str, str]]  # what the key vault was given, and the mode of the folder it came from
+    left: list[Path]  # what lies in the project's folder afterwards
+    kept_secrets: list[Path]  # files that still hold one
     kept: str  # azd's environment
 
 
@@ -76,16 +83,14 @@ def blocks(page: str) -> list[str]:
 
 
 def follow(folder: Path, script: str) -> Followed:
-    """Run ``script`` in a copy of nothing: a folder that holds what the page asks the reader to put there."""
+    """Run ``script`` in an empty folder in place of the project's, typing a login where it asks for one."""
     programs = folder / "bin"
     programs.mkdir()
-    for name, body in (("az", AZ), ("azd", AZD), ("curl", CURL)):
+    for name, body in (("az", AZ), ("azd", AZD), ("curl", CURL), ("stty", "")):
         (programs / name).write_text(HEAD + body, encoding="utf-8")
         (programs / name).chmod(0o755)
     work = folder / "work"
     work.mkdir()
-    for name in ("copernicus-user", "copernicus-password"):
-        (work / name).write_text("somebody", encoding="utf-8")
     outputs = folder / "outputs"
     outputs.write_text("".join(f"{name}='{value}'\n" for name, value in told().items()), encoding="utf-8")
     hooks = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))["hooks"]
@@ -104,17 +109,24 @@ def follow(folder: Path, script: str) -> Followed:
             "HOOK_PAUSE": "0",
             **{f"HOOK_{name}": one["posix"]["run"] for name, one in hooks.items()},
         },
+        input="\n".join(LOGIN) + "\n",
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    curl = folder / "record.curl"
+    curl, secrets = folder / "record.curl", folder / "record.secrets"
+    lines = secrets.read_text(encoding="utf-8").splitlines() if secrets.exists() else []
+    given = [(secret, mode) for secret, _, mode in (line.partition("\t") for line in lines)]
+    below = [path for path in folder.rglob("*") if path.is_file() and path != secrets]
     return Followed(
         done.returncode,
         done.stderr,
         [line.replace("\t", " ") for line in record.read_text(encoding="utf-8").splitlines()],
         curl.read_text(encoding="utf-8") if curl.exists() else "",
+        given,
+        list(work.iterdir()),
+        [path for path in below if any(one[0] in path.read_text(encoding="utf-8") for one in given)],
         (folder / "azd.env").read_text(encoding="utf-8") if (folder / "azd.env").exists() else "",
     )
 
@@ -149,12 +161,13 @@ def test_both_logins_come_first(followed):
 def test_azd_up_finds_what_it_needs_and_runs_the_hooks_around_its_steps_in_order(followed):
     up = followed.calls.index("azd up")
     begun = beginnings(followed.calls, 3)
-    for setting in ("ALERT_EMAIL", "SEN2COR_SHA256"):
+    for setting in ("ICEWATCH_ALERT_EMAIL", "ICEWATCH_SEN2COR_SHA256"):
         assert any(call.startswith(f"azd env set {setting} ") for call in followed.calls[:up])
-    steps = [call for call in begun[up : begun.index("azd env get-value")] if not call.startswith("azd up")]
+    steps = [call for call in begun[up : begun.index("azd env get-value")] if not call.startswith(("azd up", "stty"))]
     assert steps == [
         "azd (package)",
         "az account show",
+        "az group exists",
         "azd env set",
         "azd (provision)",
         "azd (deploy all)",
@@ -165,7 +178,7 @@ def test_azd_up_finds_what_it_needs_and_runs_the_hooks_around_its_steps_in_order
 
 
 def test_the_digest_is_that_of_the_file_that_was_fetched(followed):
-    assert re.search(r"(?m)^SEN2COR_SHA256='[0-9a-f]{64}'$", followed.kept)
+    assert re.search(r"(?m)^ICEWATCH_SEN2COR_SHA256='[0-9a-f]{64}'$", followed.kept)
 
 
 def test_logins_watchlist_and_the_first_run_come_after_the_deployment_and_in_this_order(followed):
@@ -195,10 +208,23 @@ def test_the_watchlist_of_the_page_is_accepted():
 
 def test_no_secret_is_an_argument_of_a_program(followed):
     assert "the-master-key" in followed.curl
-    assert not any("the-master-key" in call or "somebody" in call for call in followed.calls)
+    secrets = ["the-master-key", *(secret for secret, _ in followed.secrets)]
+    assert not any(secret in call for secret in secrets for call in followed.calls)
 
 
-@pytest.mark.parametrize("left_out", ["ALERT_EMAIL", "SEN2COR_SHA256"])
+def test_secrets_reach_the_vault_as_they_were_typed_and_nobody_else_can_read_them_on_the_way(followed):
+    (user, password, key), modes = zip(*followed.secrets, strict=True)
+    assert (user, password) == LOGIN
+    assert len(key) >= LEAST_KEY
+    assert set(modes) == {"700"}
+    assert followed.kept_secrets == []
+
+
+def test_the_page_leaves_nothing_in_the_folder_that_is_packed(followed):
+    assert followed.left == []
+
+
+@pytest.mark.parametrize("left_out", ["ICEWATCH_ALERT_EMAIL", "ICEWATCH_SEN2COR_SHA256"])
 def test_where_a_setting_is_left_out_the_page_stops_before_anything_is_made(tmp_path, left_out):
     script = re.sub(rf"(?m)^azd env set {left_out} .*$", ":", "\n".join(blocks(PAGE)))
     ran = follow(tmp_path, script)

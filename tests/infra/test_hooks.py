@@ -36,7 +36,9 @@ count=$(grep -c "$1	$2" "$RECORD")
 case "$1 $2" in
   "functionapp keys") [ "$count" -gt "${KEY_AFTER:-0}" ] || exit "${KEY_EXIT:-0}"; printf '%s\\n' "$KEY" ;;
   "eventgrid system-topic") [ "$count" -gt "${EVENTS_AFTER:-0}" ] || exit 1 ;;
-  "account show") exit "${LOGGED_OUT:-0}" ;;
+  "account show") echo the-account; exit "${LOGGED_OUT:-0}" ;;
+  "group exists") [ "${GROUP:-false}" != refused ] || exit 1; echo "${GROUP:-false}" ;;
+  "rest --method") [ "${BUDGET:-}" != refused ] || exit 1; echo "${BUDGET:-}" ;;
 esac
 """
 
@@ -75,8 +77,9 @@ def hook(tmp_path: Path):
             "AZURE_FUNCTION_APP_HOST": "func-test.azurewebsites.net",
             "EVENT_TOPIC_NAME": "evgt-test",
             "BLOB_TRIGGERS": blob_triggers(),
-            "ALERT_EMAIL": "me@example.org",
-            "SEN2COR_SHA256": "0" * 64,
+            "AZURE_ENV_NAME": "test",
+            "ICEWATCH_ALERT_EMAIL": "me@example.org",
+            "ICEWATCH_SEN2COR_SHA256": "0" * 64,
         } | more
         environment.pop(without, None)
         done = subprocess.run(
@@ -172,32 +175,79 @@ def test_postdeploy_does_nothing_without_the_outputs_of_the_templates(hook, name
     assert ran.calls == []
 
 
-def test_preprovision_keeps_the_first_month_of_the_budget(hook):
-    ran = hook("preprovision.sh")
+THIS_MONTH = f"{datetime.now(UTC):%Y-%m}-01"
+BEGUN = "2020-03-01T00:00:00Z"  # as Azure says it
+
+
+def begins(ran: Ran) -> str | None:
+    """The month that is kept as the budget's first; None where the one that was kept stays."""
     assert ran.code == 0, ran.err
-    month = f"{datetime.now(UTC):%Y-%m}-01"
-    assert [call[:4] for call in ran.calls] == [
-        ["az", "account", "show", "--output"],
-        ["azd", "env", "set", "BUDGET_START"],
-    ]
-    assert ran.calls[1][4] == month
-    again = hook("preprovision.sh", BUDGET_START=month)
-    assert [call[0] for call in again.calls] == ["az"]
+    kept = [call for call in ran.calls if call[:4] == ["azd", "env", "set", "ICEWATCH_BUDGET_START"]]
+    return kept[0][4] if kept else None
+
+
+def test_a_first_budget_begins_this_month(hook):
+    ran = hook("preprovision.sh")
+    assert begins(ran) == THIS_MONTH
+    assert [call[1] for call in ran.calls] == ["account", "group", "env"]
+    assert option(ran.calls[1], "--name") == "rg-icewatch-test"
+    assert option(ran.calls[1], "--subscription") == "the-account"
+
+
+@pytest.mark.parametrize("group", ["false", "true"], ids=["after azd down", "after a first try without a budget"])
+def test_a_budget_that_is_made_again_or_later_begins_this_month_and_not_where_the_old_one_did(hook, group):
+    assert begins(hook("preprovision.sh", GROUP=group, ICEWATCH_BUDGET_START="2020-03-01")) == THIS_MONTH
+
+
+@pytest.mark.parametrize("kept", ["", "2021-01-01"])
+def test_a_budget_that_is_there_keeps_its_month_whatever_the_environment_says(hook, kept):
+    ran = hook("preprovision.sh", GROUP="true", BUDGET=BEGUN, ICEWATCH_BUDGET_START=kept)
+    assert begins(ran) == "2020-03-01"
+
+
+def test_nothing_is_set_where_the_month_is_right_already(hook):
+    assert begins(hook("preprovision.sh", GROUP="true", BUDGET=BEGUN, ICEWATCH_BUDGET_START="2020-03-01")) is None
+    assert begins(hook("preprovision.sh", ICEWATCH_BUDGET_START=THIS_MONTH)) is None
+
+
+def test_without_a_budget_nobody_asks_for_one(hook):
+    ran = hook("preprovision.sh", ICEWATCH_MONTHLY_BUDGET="0", without="AZURE_ENV_NAME")
+    assert ran.code == 0, ran.err
+    assert [call[1] for call in ran.calls] == ["account"]
+
+
+def test_the_budget_is_looked_for_in_the_subscription_that_azd_deploys_to(hook):
+    ran = hook("preprovision.sh", GROUP="true", BUDGET=BEGUN, AZURE_SUBSCRIPTION_ID="another")
+    assert option(ran.calls[1], "--subscription") == "another"
+    assert str(option(ran.calls[2], "--url")).startswith("/subscriptions/another/resourceGroups/rg-icewatch-test/")
 
 
 @pytest.mark.parametrize(
     ("how", "says"),
     [
         ({"LOGGED_OUT": "1"}, "not logged in; run: az login"),
-        ({"without": "ALERT_EMAIL"}, "run: azd env set ALERT_EMAIL"),
-        ({"without": "SEN2COR_SHA256"}, "run: azd env set SEN2COR_SHA256"),
+        ({"without": "ICEWATCH_ALERT_EMAIL"}, "run: azd env set ICEWATCH_ALERT_EMAIL"),
+        ({"without": "ICEWATCH_SEN2COR_SHA256"}, "run: azd env set ICEWATCH_SEN2COR_SHA256"),
+        ({"without": "AZURE_ENV_NAME"}, "AZURE_ENV_NAME: is not set; run this by azd"),
+        ({"ICEWATCH_API_KEY": "short"}, "ICEWATCH_API_KEY has 5 characters; expected 20 or more"),
+        ({"ICEWATCH_SCHEDULE": "0 0 */6 * *"}, "ICEWATCH_SCHEDULE has 5 fields; expected six"),
+        ({"ICEWATCH_WATCH_SCHEDULE": "* * * * * * *"}, "ICEWATCH_WATCH_SCHEDULE has 7 fields; expected six"),
+        ({"GROUP": "refused"}, "az cannot tell whether rg-icewatch-test exists"),
+        ({"GROUP": "true", "BUDGET": "refused"}, "az cannot read the budget of rg-icewatch-test"),
     ],
 )
 def test_preprovision_stops_before_anything_is_made(hook, how, says):
     ran = hook("preprovision.sh", **how)
-    assert ran.code == 1
+    assert ran.code != 0
     assert says in ran.err
     assert not any(call[0] == "azd" for call in ran.calls)
+
+
+def test_a_schedule_of_six_fields_and_a_long_key_are_taken(hook):
+    how = {"ICEWATCH_SCHEDULE": "0 0 */6 * * *", "ICEWATCH_WATCH_SCHEDULE": "", "ICEWATCH_API_KEY": "k" * 20}
+    ran = hook("preprovision.sh", **how)
+    assert ran.code == 0, ran.err
+    assert "k" * 20 not in ran.out + ran.err + str(ran.calls)
 
 
 def test_azd_up_runs_the_hooks_around_provisioning_and_deployment(hook):
@@ -209,7 +259,8 @@ def test_azd_up_runs_the_hooks_around_provisioning_and_deployment(hook):
         ran = hook(Path(hooks[name]["posix"]["run"]).name)
         assert ran.code == 0, ran.err
         calls += [" ".join(call[:3]) for call in ran.calls]
-    assert calls == ["az account show", "azd env set", "az functionapp keys", *["az eventgrid system-topic"] * 2]
+    assert calls[:3] == ["az account show", "az group exists", "azd env set"]
+    assert calls[3:] == ["az functionapp keys", *["az eventgrid system-topic"] * 2]
 
 
 @pytest.mark.parametrize("path", sorted(HOOKS.glob("*.sh")), ids=lambda path: path.name)
@@ -237,6 +288,6 @@ def test_a_hook_for_powershell_parses_and_does_what_its_twin_does(path):
         r"--[a-z-]+",
         r"azd env set [A-Z_]+",
         r"az [a-z]+ [a-z-]+ [a-z-]+",
-        r"\b(?:AZURE|EVENT|BLOB|HOOK|ALERT|SEN2COR)_[A-Z_0-9]+",
+        r"\b(?:AZURE|EVENT|BLOB|HOOK|ICEWATCH)_[A-Z_0-9]+",
     ):
         assert set(re.findall(words, text)) == set(re.findall(words, twin))

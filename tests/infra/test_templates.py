@@ -51,7 +51,7 @@ def test_the_command_names_file_and_line_and_ends_with_one(copy):
         [sys.executable, "-m", "infra.check", str(copy)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert done.stdout.startswith(f"infra/storage.bicep:{line}: property: properties.allowPublicAccess")
+    assert f"\ninfra/storage.bicep:{line}: property: properties.allowPublicAccess" in f"\n{done.stdout}"
     assert done.stderr == ""
 
 

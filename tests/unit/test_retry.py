@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,7 @@ def test_a_month_that_could_not_be_searched_is_asked_for_again():
     message = TileMonthMessage(tile="22WEV", month="2021-07")
     ledger, record = refused(message.encode())
     rescue = retry(record, store=FakeStore(), ledger=ledger, clock=FakeClock())
+    assert rescue is not None
     assert (rescue.queue, rescue.message) == (TILE_MONTHS, message)
     assert ledger.rows[record.partition, record.name].state is State.SKIPPED
 
@@ -36,7 +38,7 @@ def test_a_message_that_never_parsed_is_not_sent_again():
         retry(record, store=FakeStore(), ledger=ledger, clock=FakeClock())
 
 
-def failed(**facts):
+def failed(**facts: Any) -> Record:
     return Record.of(ProductName.parse(L1C), State.FAILED, times={"discover": NOON}, id="4711", bytes=9, **facts)
 
 

@@ -191,6 +191,7 @@ def test_a_failed_one_can_be_retried():
     this = Stage(b"<html>Maintenance</html>")
     this.run()
     rescue = retry(this.record, store=this.store, ledger=this.ledger, clock=FakeClock())
+    assert rescue is not None
     assert rescue.queue == PRODUCTS
     this.catalogue.downloads["id-2"] = WHOLE
     assert isinstance(rescue.message, ProductMessage)

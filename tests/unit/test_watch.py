@@ -126,7 +126,9 @@ def test_retry_starts_from_the_latest_input_that_is_left():
         if path:
             store.write(path, b"x")
         ledger = FakeLedger([waiting(State.FAILED, reason="It broke.")])
-        assert retry(ledger.rows["22WEV", L1C], store=store, ledger=ledger, clock=FakeClock()).queue == queue
+        rescue = retry(ledger.rows["22WEV", L1C], store=store, ledger=ledger, clock=FakeClock())
+        assert rescue is not None
+        assert rescue.queue == queue
         assert ledger.rows["22WEV", L1C].state is state
         assert ledger.rows["22WEV", L1C].reason == ""
 

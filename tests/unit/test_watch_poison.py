@@ -73,6 +73,7 @@ def test_what_a_queue_gave_up_on_is_in_the_ledger_with_its_message_and_retry_put
     assert "gave up" in row.reason
     assert ("after 5 tries" in row.reason) == (known is not None)
     rescue = retry(row, store=store, ledger=ledger, clock=FakeClock())
+    assert rescue is not None
     assert rescue.queue == queue
     assert rescue.message.encode() == text
 
