@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from sklearn.metrics import accuracy_score, f1_score
 
-from models.evaluation import UNASKED, cross_validate, folds, predicted_in_turn, scores, with_others
+from models import ablation
+from models.evaluation import UNASKED, folds, predicted_in_turn, scores, with_others
 from models.folder import shipped, write
 from models.recipe import Growth, Recipe, as_trees, grow
 from models.spectra import drone_responses, read_responses, read_spectra
@@ -193,6 +196,25 @@ def test_no_forest_is_asked_for_a_spectrum_that_it_knows() -> None:
     assert guess[0, liar] == SurfaceClass.CLEAN_ICE
 
 
+def test_the_ablation_prints_a_row_per_training_and_a_column_per_question(capsys: pytest.CaptureFixture[str]) -> None:
+    ablation.main(["--seeds", "1", "--per-class", "30"])
+    head, _, *rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()]
+    assert head == ["trained with", *ablation.ASKED, "slope ±15 %"]
+    assert [row[0] for row in rows] == list(ablation.TRAINED_WITH)
+    assert all(60 < float(rate) <= 100 for row in rows for rate in row[1:])
+
+
+def test_what_the_ablation_asks_is_disturbed_in_one_way_only() -> None:
+    found = ablation.asked(read_statistics(ICE_BANDS), SMALL)
+    plain, codes = found["undisturbed"]
+    assert all((found[name][1] == codes).all() for name in found)
+    sunlit = found["slope ±15 %"][0] / plain
+    assert np.ptp(sunlit, axis=1).max() < 1e-5
+    assert 0.8499 < sunlit.min() < 0.9
+    assert 1.1 < sunlit.max() < 1.1501
+    assert np.std(found["band noise 0.008"][0] - plain) == pytest.approx(0.008, rel=0.1)
+
+
 def test_own_spectra_replace_the_tables() -> None:
     features, codes = drawn(5)
     own = of_spectra(features[None, codes == SurfaceClass.SNOW], codes[codes == SurfaceClass.SNOW])
@@ -246,7 +268,10 @@ def edit(path: Path, old: str, new: str) -> None:
     [
         ("spectra.csv", "\n410,", "\n410,0.1,", "has 20 cells; its first row has 19"),
         ("spectra.csv", "\n410,", "\n410,x", "in row 3, column CI0; expected a number"),
+        ("spectra.csv", "\n410,", "\n410,inf", "holds 'inf"),
         ("spectra.csv", "\n410,", "\n399,", "do not rise"),
+        ("spectra.csv", "wavelength,CI0,CI1", "wavelength,CI0,CI0", "has 2 columns with the name CI0"),
+        ("labels.csv", "CI0,CI", "CI0,CI\nCI0,SN", "line 3: CI0 is SN here and CI above"),
         ("spectra.csv", "wavelength,CI0", "wavelength,CI9", "names the spectrum CI0, which"),
         ("labels.csv", "CI0,CI", "CI0,ROCK", "line 2: 'ROCK' is no surface class"),
         ("labels.csv", "spectrum,class", "name,class", "has no columns 'spectrum' and 'class'"),
@@ -264,6 +289,48 @@ def test_a_bad_table_is_refused_with_a_sentence_and_writes_nothing(
     assert sentence in fault
     assert fault.count("\n") == 1
     assert not (tmp_path / "own").exists()
+
+
+def flattened(path: Path, columns: slice, value: str, nm: tuple[str, str] = ("", "~")) -> None:
+    """Write ``value`` into some columns of a table, at the wavelengths from ``nm[0]`` to ``nm[1]`` as text."""
+    head, *body = path.read_text().splitlines()
+    rows = [row.split(",") for row in body]
+    for row in rows:
+        if nm[0] <= row[0] <= nm[1]:
+            row[columns] = [value] * len(row[columns])
+    path.write_text("\n".join([head, *(",".join(row) for row in rows)]) + "\n")
+
+
+def test_a_class_whose_spectra_are_all_alike_in_a_band_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder, wavelengths, band in (("whole", ("", "~"), "B02"), ("band", ("1500", "1700"), "B11")):
+        (tmp_path / folder).mkdir()
+        arguments = write_tables(tmp_path / folder)
+        flattened(tmp_path / folder / "spectra.csv", slice(1, 7), "0.5", wavelengths)
+        assert run([*arguments, *QUICK, "--out", str(tmp_path / "own")]) == 2
+        assert f"The 6 spectra of CI are all alike in {band} " in capsys.readouterr().err
+    assert not (tmp_path / "own").exists()
+
+
+def test_spectra_that_fall_a_little_below_zero_can_be_learnt_from(tmp_path: Path) -> None:
+    arguments = write_tables(tmp_path)
+    flattened(tmp_path / "spectra.csv", slice(1, 4), "-0.005", ("2100", "2300"))
+    assert run([*arguments, *QUICK, "--out", str(tmp_path / "own")]) == 0
+    assert load_classifier(tmp_path / "own").classes == tuple(SurfaceClass)
+
+
+def test_a_csv_with_one_platforms_or_three_platforms_responses_becomes_a_model_that_names_its_own_spectra(
+    tmp_path: Path,
+) -> None:
+    *tables, _, responses = write_tables(tmp_path)
+    features, codes = drawn(40, seed=11)
+    asked = np.isin(codes, (SurfaceClass.CLEAN_ICE, SurfaceClass.LIGHT_ALGAE, SurfaceClass.HEAVY_ALGAE))
+    for platforms in ([responses], [responses] * 3):
+        out = tmp_path / str(len(platforms))
+        assert run([*tables, "--responses", *platforms, *QUICK, "--trees", "16", "--out", str(out)]) == 0
+        assert facts(out)["cross_validation"]["platforms"] == len(platforms)
+        assert (load_classifier(out).vote(features[asked]).codes == codes[asked]).mean() > 0.85
 
 
 def test_reflectance_in_percent_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -328,11 +395,25 @@ def test_measured_field_spectra_are_named_as_their_finders_named_them(platform: 
 
 @needs_shared
 def test_field_spectra_left_out_of_everything_are_mostly_named_right() -> None:
-    """On the four classes that the open spectra cover; docs/model.md has the six, and other seeds."""
+    """On the four classes that the open spectra cover, mean of five seeds; docs/model.md has the six, and other seeds.
+
+    The statistics are those of all platforms together, the spectra are asked as each platform sees them.
+    """
     data = SHARED / "data/spectra"
     field = read_spectra(data / "field_hcrf_2017.csv", data / "site_classes_2017.csv")
     tables = [read_responses(data / f"msi_srf_{platform}.tsv", ICE_BANDS) for platform in ("S2A", "S2B", "S2C")]
     features = np.stack([field.weighted(one) for one in tables])
-    found = cross_validate(features, field.codes, (), Recipe(), 10)
-    assert found["accuracy"] >= 0.93
-    assert found["f1_weighted"] >= 0.93
+    rates = []
+    for seed in (Recipe().seed, 1, 2, 3, 4):
+        fold = folds(field.codes, 10, np.random.default_rng(seed))
+        guess = predicted_in_turn(features, field.codes, (), replace(Recipe(), seed=seed), fold)
+        rates.append([(accuracy_score(field.codes, one), weighted_f1(field.codes, one)) for one in guess])
+    (accuracy, f1), *others = np.mean(rates, axis=0).tolist()
+    assert accuracy >= 0.93
+    assert f1 >= 0.93
+    assert all(min(rate) >= 0.92 for rate in others)
+
+
+def weighted_f1(truth: npt.NDArray[np.uint8], guess: npt.NDArray[np.uint8]) -> float:
+    """As the predecessor scored itself, counted here by another's code than that of the cards."""
+    return float(f1_score(truth, guess, average="weighted", zero_division=0))
