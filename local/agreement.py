@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Codes = npt.NDArray[np.uint8]
+_SHOWN = 0.05  # percent; less reads as 0.0
 VERDICTS = {Truth(surface): surface.short for surface in SurfaceClass} | {Truth.ROCK: "not ice"}
 
 
@@ -96,19 +97,29 @@ def confusion_of_files(results: Path, truth: Path) -> Confusion:
 
 
 def table(found: Confusion, title: str) -> Table:
-    """Recall, precision and the counts, class by class, for a terminal."""
+    """Recall, precision and what each truth was mistaken for, for a terminal."""
     from rich.table import Table
 
     shown = Table(title=title, title_justify="left")
-    for name in ("truth", "pixels", "recall %", "precision %", *(f"as {name}" for name in VERDICTS.values())):
-        shown.add_column(name, justify="left" if name == "truth" else "right")
+    for name in ("truth", "pixels", "recall %", "precision %", "mistaken for, %"):
+        shown.add_column(name, justify="left" if name in {"truth", "mistaken for, %"} else "right")
     for truth in (*VERDICTS, Truth.CLOUD):
-        rates = (found.recall(truth), found.precision(truth)) if truth in VERDICTS else (None, None)
-        counts = found.counts[truth]
-        cells = ("" if rate is None or np.isnan(rate) else f"{rate:.1f}" for rate in rates)
+        rates = (found.recall(truth), found.precision(truth)) if truth in VERDICTS else ()
+        cells = [f"{rate:.1f}" if np.isfinite(rate) else "" for rate in rates] or ["", ""]
         name = VERDICTS.get(truth, "cloud, missed")
-        shown.add_row(name, str(counts.sum()), *cells, *(str(counts[verdict] or "") for verdict in VERDICTS))
+        shown.add_row(name, str(found.counts[truth].sum()), *cells, _mistaken(found, truth))
     return shown
+
+
+def _mistaken(found: Confusion, truth: Truth) -> str:
+    """The wrong verdicts on ``truth``, the most frequent first."""
+    shares = {
+        name: _percent(int(found.counts[truth, verdict]), int(found.counts[truth].sum()))
+        for verdict, name in VERDICTS.items()
+        if verdict is not truth
+    }
+    ordered = sorted(shares.items(), key=lambda pair: -pair[1])
+    return "  ".join(f"{name} {share:.1f}" for name, share in ordered if share >= _SHOWN)
 
 
 def _percent(part: int, whole: int) -> float:
