@@ -11,7 +11,7 @@ from time import monotonic, sleep
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from local.agreement import agreement_of_files
+from local.agreement import Confusion, confusion_of_files, table
 from local.host import Host, endpoints_of
 from local.processor import NO_SEN2COR, processors, sen2cor_settings
 from local.report import write_page
@@ -36,7 +36,7 @@ class Outcome:
     """What the pipeline made of the month."""
 
     records: Mapping[str, Record]  # product name -> record
-    agreement: Mapping[str, float]  # product name -> percent of usable pixels, for classified products
+    found: Mapping[str, Confusion]  # product name -> truth and verdicts, for classified products
     faults: tuple[str, ...]  # sentences; empty where everything ended as it should
 
 
@@ -85,8 +85,11 @@ def run(folder: Path, *, size: int, console: Console, sen2cor: Path | None = Non
             outside.store.write(WATCHLIST, watching(specs), content_type="application/json")
             _follow(wanted, outside.ledger, console)
             outcome = _outcome(wanted, scenes, outside, folder / "results")
-    page = write_page(folder, list(outcome.records.values()), outcome.agreement)
-    console.print(products(outcome.records.values(), console, outcome.agreement))
+    agreement = {name: one.percent for name, one in outcome.found.items()}
+    page = write_page(folder, list(outcome.records.values()), agreement)
+    console.print(products(outcome.records.values(), console, agreement))
+    if outcome.found:
+        console.print(table(sum(outcome.found.values(), Confusion.none()), "All maps together, usable pixels"))
     console.print(f"Page:    {page}\nResults: {folder / 'results'}\nLog:     {folder / 'icewatch.log'}", soft_wrap=True)
     for fault in outcome.faults:
         console.print(f"[red]{fault}[/]", soft_wrap=True)
@@ -129,7 +132,7 @@ def _follow(wanted: Mapping[str, State], ledger: Ledger, console: Console) -> No
 def _outcome(wanted: Mapping[str, State], scenes: list[Scene], outside: Services, results: Path) -> Outcome:
     records = {record.name: record for record in outside.ledger.records()}
     faults: list[str] = []
-    agrees: dict[str, float] = {}
+    found: dict[str, Confusion] = {}
     truths = {str(scene.spec.name): scene.truth for scene in scenes}
     for name, state in wanted.items():
         record = records.get(name)
@@ -139,10 +142,10 @@ def _outcome(wanted: Mapping[str, State], scenes: list[Scene], outside: Services
         elif state is State.CLASSIFIED:
             folder = results / record.results
             fetch(outside.store, BlobPath.parse(record.results), folder)
-            agrees[name] = agreement_of_files(folder, truths[name])
-            if not agrees[name] >= MINIMUM_AGREEMENT:
+            found[name] = confusion_of_files(folder, truths[name])
+            if not found[name].percent >= MINIMUM_AGREEMENT:
                 faults.append(
-                    f"{name} agrees with the truth in {agrees[name]:.1f} % of the usable pixels; "
+                    f"{name} agrees with the truth in {found[name].percent:.1f} % of the usable pixels; "
                     f"expected at least {MINIMUM_AGREEMENT:g} %"
                 )
         elif not record.reason:
@@ -152,7 +155,7 @@ def _outcome(wanted: Mapping[str, State], scenes: list[Scene], outside: Services
         for name, record in records.items()
         if name not in wanted
     ]
-    return Outcome(records, agrees, tuple(faults))
+    return Outcome(records, found, tuple(faults))
 
 
 def fetch(store: ObjectStore, folder: BlobPath, target: Path) -> None:

@@ -1,7 +1,7 @@
 """A user's own field spectra: tables read, checked and weighted with the responses of the bands.
 
 Spectra: CSV, one column per spectrum, first row the names. Wavelengths (nm) stand in a column 'wavelength'; where
-there is none, row i is 350 + i nm, as field spectrometers write them. Empty cells are gaps (water vapour).
+there is none, row i is 350 + i nm, as field spectrometers write them. Empty cells and NaN are gaps (water vapour).
 Labels: CSV with the columns 'spectrum' and 'class' (SN, WAT, CC, CI, LA, HA).
 Responses: ESA's tables as text: a column 'Wavelength' (nm) and one per band ('B2' or 'B02'), with tabs or commas.
 """
@@ -9,6 +9,7 @@ Responses: ESA's tables as text: a column 'Wavelength' (nm) and one per band ('B
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,8 @@ def read_spectra(spectra: Path, labels: Path) -> FieldSpectra:
     """The labelled spectra of two tables; BadTable, a sentence with the place, where one of them cannot be used."""
     names, table = _numbers(spectra)
     wanted = _labels(labels)
+    if twice := [name for name in wanted if names.count(name) > 1]:
+        raise BadTable(f"{spectra} has {names.count(twice[0])} columns with the name {shown(twice[0])}.")
     if missing := [name for name in wanted if name not in names]:
         raise BadTable(f"{labels} names the spectrum {shown(missing[0])}, which {spectra} does not hold.")
     lower = [name.lower() for name in names]
@@ -130,21 +133,30 @@ def _numbers(path: Path) -> tuple[list[str], Floats]:
 
 def _number(cell: str, place: str, path: Path) -> float:
     try:
-        return float(cell)
+        value = float(cell)
     except ValueError as cause:
         raise BadTable(f"{path} holds '{shown(cell, 30)}' in {shown(place, 60)}; expected a number.") from cause
+    if math.isinf(value):
+        raise BadTable(f"{path} holds '{shown(cell, 30)}' in {shown(place, 60)}; expected a number.")
+    return value
 
 
 def _labels(path: Path) -> dict[str, int]:
-    found = {}
+    found = dict[str, int]()
     reader = csv.DictReader(_lines(path))
     if not {"spectrum", "class"} <= set(reader.fieldnames or ()):
         raise BadTable(f"{path} has no columns 'spectrum' and 'class'.")
     for row in reader:
+        name = (row["spectrum"] or "").strip()
         try:
-            found[row["spectrum"].strip()] = SurfaceClass.of((row["class"] or "").strip()).value
+            code = SurfaceClass.of((row["class"] or "").strip()).value
         except ValueError as cause:
             raise BadTable(f"{path}, line {reader.line_num}: {cause}") from cause
+        if found.setdefault(name, code) != code:
+            first = SurfaceClass(found[name]).short
+            raise BadTable(
+                f"{path}, line {reader.line_num}: {shown(name)} is {SurfaceClass(code).short} here and {first} above."
+            )
     if not found:
         raise BadTable(f"{path} labels no spectrum.")
     return found

@@ -55,22 +55,38 @@ class ClassStatistics:
         return np.asarray(np.log(self.mean) - self.log_sd**2 / 2)
 
 
-def of_spectra(platforms: npt.NDArray[np.floating], codes: npt.NDArray[np.uint8]) -> list[ClassStatistics]:
+def of_spectra(
+    platforms: npt.NDArray[np.floating], codes: npt.NDArray[np.uint8], bands: Sequence[str] = ()
+) -> list[ClassStatistics]:
     """The statistics of measured spectra (platforms, spectra, bands), one entry per class with at least three.
 
-    The same spectra, seen by each platform, are taken together: one forest serves them all.
+    The same spectra, seen by each platform, are taken together: one forest serves them all. Raises BadTable, with the
+    name from ``bands`` where it is given, where all spectra of a class are alike in a band.
     """
     found = []
     for code in np.unique(codes):
-        mine = platforms[:, codes == code].astype(np.float64).reshape(-1, platforms.shape[2])
+        chosen = np.maximum(platforms[:, codes == code].astype(np.float64), _DARKEST)
         count = int((codes == code).sum())
         if count < _FEWEST:
             continue
-        logs = np.log(np.maximum(mine, _DARKEST))
+        _check_spread(chosen, SurfaceClass(code), bands)
+        mine = chosen.reshape(-1, platforms.shape[2])
+        logs = np.log(mine)
         sd = mine.std(axis=0) * np.sqrt(count / (count - 1))  # further platforms are no further spectra
         moments = (mine.mean(axis=0), sd, mine.min(axis=0), mine.max(axis=0))
         found.append(ClassStatistics(SurfaceClass(code), FIELD, count, *moments, np.corrcoef(logs.T)))
     return found
+
+
+def _check_spread(spectra: Floats, surface: SurfaceClass, bands: Sequence[str]) -> None:
+    """BadTable where the spectra (platforms, spectra, bands) of a class have no spread to draw others from."""
+    alike = np.flatnonzero((np.ptp(spectra, axis=1) == 0).any(axis=0))
+    if len(alike):
+        band = bands[alike[0]] if bands else f"band {alike[0] + 1} of {spectra.shape[2]}"
+        raise BadTable(
+            f"The {spectra.shape[1]} spectra of {surface.short} are all alike in {band} (what is darker than "
+            f"{_DARKEST:g} counts as {_DARKEST:g}); their statistics would have no spread."
+        )
 
 
 def read_statistics(bands: Sequence[str], path: Path = STATISTICS) -> list[ClassStatistics]:

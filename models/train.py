@@ -95,7 +95,7 @@ def _own(chosen: argparse.Namespace, recipe: Recipe) -> Model:
     spectra = read_spectra(chosen.spectra, chosen.labels)
     responses = [drone_responses()] if chosen.drone else [read_responses(path, bands) for path in chosen.responses]
     platforms = np.stack([spectra.weighted(one) for one in responses])
-    measured = of_spectra(platforms, spectra.codes)
+    measured = of_spectra(platforms, spectra.codes, bands)
     if not measured:
         raise BadTable(f"No class in {chosen.labels} has the three spectra that statistics need.")
     others = [one for one in known if one.surface not in {mine.surface for mine in measured}]

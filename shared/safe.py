@@ -27,6 +27,9 @@ NATIVE_METRES: Mapping[str, int] = {
 ICE_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B8A", "B11", "B12")  # the classifier's nine, at 20 m
 _MAX_XML = 8 * 1024 * 1024  # bytes; real ones have at most 1 MB, and a parsed tree takes some twenty times the text
 _MOST_PIXELS = 10_980  # side of a tile at 10 m
+# What ESA and the processors after its format have used is 10000, and 1000 in the first drafts of it.
+_QUANTIFICATIONS = (1000.0, 20000.0)
+_LARGEST = 65535  # of the digital numbers
 _FARTHEST = 1e7  # metres, easting and northing of any place in UTM
 
 
@@ -102,14 +105,16 @@ def _number(root: Element, tag: str, source: str) -> float:
 def parse_product_metadata(xml: bytes, source: str) -> ProductMetadata:
     """Read MTD_MSIL1C.xml or MTD_MSIL2A.xml; ``source`` names the file in errors.
 
-    Raises BadProduct where it does not parse, lacks the quantification, or states offsets for some bands only.
+    Raises BadProduct where it does not parse, lacks the quantification, states one outside 1000 to 20000, an offset
+    outside -quantification to 0, or offsets for some bands only.
     """
     root = xml_root(xml, source)
     level = {"Level-1C": Level.L1C}.get(_text(root, "PROCESSING_LEVEL", source), Level.L2A)
     prefix, offset_tag = ("", "RADIO_ADD_OFFSET") if level is Level.L1C else ("BOA_", "BOA_ADD_OFFSET")
     quantification = _number(root, f"{prefix}QUANTIFICATION_VALUE", source)
-    if quantification <= 0:
-        raise BadProduct(f"{source} says the quantification is {quantification:g}; it must be positive.")
+    low, high = _QUANTIFICATIONS
+    if not low <= quantification <= high:
+        raise BadProduct(f"{source} says the quantification is {quantification:g}; expected {low:g} to {high:g}.")
     special = {
         (entry.findtext("SPECIAL_VALUE_TEXT") or "").strip(): (entry.findtext("SPECIAL_VALUE_INDEX") or "").strip()
         for entry in root.iter("Special_Values")
@@ -119,7 +124,7 @@ def parse_product_metadata(xml: bytes, source: str) -> ProductMetadata:
         baseline=_text(root, "PROCESSING_BASELINE", source),
         spacecraft=_text(root, "SPACECRAFT_NAME", source),
         quantification=quantification,
-        offsets=_offsets(root, offset_tag, source),
+        offsets=_offsets(root, offset_tag, quantification, source),
         nodata=_special(special, "NODATA", 0, source),
         saturated=_special(special, "SATURATED", 65535, source),
         correction=(root.findtext(".//L2A_PROCESSOR") or "").strip(),
@@ -128,23 +133,34 @@ def parse_product_metadata(xml: bytes, source: str) -> ProductMetadata:
 
 def _special(stated: Mapping[str, str], name: str, default: int, source: str) -> int:
     text = stated.get(name) or str(default)
-    if not re.fullmatch(r"[0-9]{1,5}", text):
-        raise BadProduct(f"{source} says the special value {name} is '{shown(text)}'; expected a digital number.")
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > _LARGEST:
+        raise BadProduct(
+            f"{source} says the special value {name} is '{shown(text)}'; expected a digital number, 0 to {_LARGEST}."
+        )
     return int(text)
 
 
-def _offsets(root: Element, tag: str, source: str) -> dict[str, int]:
+def _offsets(root: Element, tag: str, quantification: float, source: str) -> dict[str, int]:
+    """Band -> offset. An offset makes room for reflectances below 0: it takes away, and never more than 1."""
     stated = list(root.iter(tag))
     if not stated:
         return dict.fromkeys(BANDS, 0)  # baselines before 04.00 state none
     offsets: dict[str, int] = {}
     for entry in stated:
-        try:
-            offsets[_BAND_OF_ID[entry.get("band_id", "")]] = int(float(entry.text or ""))
-        except (ValueError, OverflowError, KeyError) as cause:
-            raise BadProduct(f"{source} has a {tag} that does not parse: {shown(entry.attrib)}.") from cause
+        band, text = _BAND_OF_ID.get(entry.get("band_id", "")), (entry.text or "").strip()
+        if band is None or not re.fullmatch(r"[+-]?[0-9]{1,9}(\.0{0,9})?", text):
+            raise BadProduct(f"{source} has a {tag} that does not parse: '{shown(text)}', {shown(entry.attrib)}.")
+        offset = int(text.partition(".")[0])
+        if not -quantification <= offset <= 0:
+            raise BadProduct(f"{source} says the {tag} of {band} is {offset}; expected -{quantification:g} to 0.")
+        offsets[band] = offset
     if missing := [band for band in ICE_BANDS if band not in offsets]:
         raise BadProduct(f"{source} states a {tag} for some bands but not for {', '.join(missing)}.")
+    without = [band for band in ICE_BANDS if offsets[band] == 0]
+    if 0 < len(without) < len(ICE_BANDS):
+        raise BadProduct(
+            f"{source} states a {tag} for some bands and 0 for {', '.join(without)}; all have one, or none."
+        )
     return offsets
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from uuid import uuid4
 
 from shared.errors import BadProduct, BadSetting, NotFound
 from shared.models import MANIFEST, RESULT_MANIFEST, Level, ProductName, shown
+
+_LEFT_BEHIND = 3600.0  # seconds; a file is written in a few
 
 
 class FolderMembers:
@@ -38,7 +42,10 @@ class FolderMembers:
 
 
 class ResultFolder:
-    """A local folder that holds the results of one product; files appear whole, the manifest last."""
+    """A local folder that holds the results of one product; files appear whole, the manifest last.
+
+    Two runs may write into one folder: each file is whole, and the last of each name stays.
+    """
 
     def __init__(self, folder: Path, owner: object) -> None:
         """``owner`` is what is mapped; BadSetting where ``folder`` cannot be one or holds the results of another."""
@@ -67,14 +74,28 @@ class ResultFolder:
             if not self._new:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 (self._folder / RESULT_MANIFEST).unlink(missing_ok=True)
-            partial = self._folder / f".{name}.part"
-            partial.write_bytes(data)
-            partial.replace(self._folder / name)
+                self._sweep_partial()
+            self._write(name, data)
             self._new.append(name)
             if name == RESULT_MANIFEST:
                 self._sweep()
         except OSError as cause:
             raise BadSetting(f"{shown(self._folder / name)} cannot be written: {cause.strerror}.") from cause
+
+    def _write(self, name: str, data: bytes) -> None:
+        partial = self._folder / f".{name}.{uuid4().hex}.part"  # of this run alone
+        try:
+            partial.write_bytes(data)
+            partial.replace(self._folder / name)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+
+    def _sweep_partial(self) -> None:
+        """Remove what killed runs left half-written; what is young may be another run's."""
+        for partial in self._folder.glob(".*.part"):
+            if time.time() - partial.stat().st_mtime > _LEFT_BEHIND:
+                partial.unlink(missing_ok=True)
 
     def _sweep(self) -> None:
         for name in set(self._old) - set(self._new):

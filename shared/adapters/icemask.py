@@ -6,6 +6,7 @@ taken by nearest neighbour; a pixel is ice where the raster holds a number other
 
 from __future__ import annotations
 
+import glob
 import logging
 import sqlite3
 from collections.abc import Iterator
@@ -143,6 +144,6 @@ def _zipped(path: Path) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         path.stat()  # OSError where there is none
-        for part in sorted(path.parent.glob(f"{path.stem}.*")):
+        for part in sorted(path.parent.glob(f"{glob.escape(path.stem)}.*")):
             archive.write(part, part.name)
     return out.getvalue()

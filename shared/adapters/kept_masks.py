@@ -41,7 +41,12 @@ class KeptMask:
 
     @classmethod
     def of(cls, path: BlobPath, tile: Tile, store: ObjectStore) -> KeptMask:
-        """The mask in the blob ``path``; NotFound where there is none, BadSetting where it is too large."""
+        """The mask in the blob ``path``; NotFound where there is none.
+
+        BadSetting where it is too large, or lies among the kept ones, which come and go.
+        """
+        if path.container == FOLDER.container and path.name.startswith(f"{FOLDER.name}/"):
+            raise BadSetting(f"The ice mask {path} lies in {FOLDER}, where the app keeps and deletes its own; move it.")
         info = store.info(path)
         if info is None:
             raise NotFound(f"There is no blob {path}.")

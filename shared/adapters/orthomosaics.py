@@ -30,6 +30,8 @@ from shared.science.windows import Window
 MOST_PIXELS = 1_600_000_000  # 40,000 x 40,000: half an hour, which a function has, at a microsecond a pixel
 MOST_BANDS = 16
 MOST_BLOCK = 64 * 1024 * 1024  # bytes of one block, decoded, over all bands
+SCALES = (1e-10, 1000.0)  # reflectance per stored number
+METRES = (1e-4, 1000.0)  # side of a pixel: from a tenth of a millimetre, far beyond what flies at either end
 FULL_SCALE = 32768.0  # integers without a stated scale: this number is reflectance 1
 _ENV = {"GDAL_NUM_THREADS": "1", "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_CACHEMAX": 64}
 _NAMES = {  # descriptions without spaces and signs, in small letters
@@ -161,7 +163,7 @@ def _examined(dataset: Any, source: _Source, label: str) -> _Orthomosaic:
         f"is stored in blocks of {block[0]} x {block[1]} pixels, {size} bytes; at most {MOST_BLOCK} are accepted, "
         "store it in tiles (gdal_translate -co TILED=YES)",
     )
-    scales, offsets = _scaling(dataset, bands)
+    scales, offsets = _scaling(dataset, bands, label)
     return _Orthomosaic(
         place=_place(dataset, label),
         block=(block[0], block[1]),
@@ -204,10 +206,18 @@ def _alpha(dataset: Any) -> tuple[int, ...]:
     return tuple(n for n, kind in enumerate(dataset.colorinterp, start=1) if kind is ColorInterp.alpha)
 
 
-def _scaling(dataset: Any, bands: tuple[int, ...]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _scaling(
+    dataset: Any, bands: tuple[int, ...], label: str
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     stated = [(dataset.scales[band - 1], dataset.offsets[band - 1]) for band in bands]
     if all(scaling == (1.0, 0.0) for scaling in stated):
         stated = [(1.0 if np.dtype(dataset.dtypes[b - 1]).kind == "f" else 1 / FULL_SCALE, 0.0) for b in bands]
+    for name, (scale, offset) in zip(DRONE_BANDS, stated, strict=True):
+        if not SCALES[0] <= scale <= SCALES[1] or not math.isfinite(offset):
+            raise BadProduct(
+                f"{label} states the scale {scale:g} and the offset {offset:g} for {name}; expected a scale of "
+                f"{SCALES[0]:g} to {SCALES[1]:g} that makes reflectances, 0 to 1, of its numbers."
+            )
     pairs = np.asarray(stated, np.float64)
     return pairs[:, 0].reshape(-1, 1, 1), pairs[:, 1].reshape(-1, 1, 1)
 
@@ -241,13 +251,16 @@ def _place(dataset: Any, label: str) -> Place:
     # A degree of longitude shrinks towards the poles: by the latitude of the centre, as a drone sees a small place.
     middle = f + e * dataset.height / 2
     shrunk = 1.0 if dataset.crs.is_projected else math.cos(math.radians(middle))
+    metres = unit * math.sqrt(a * shrunk * -e)
+    if not METRES[0] <= metres <= METRES[1]:
+        raise BadProduct(f"{label} has pixels of {metres:g} m; expected {METRES[0]:g} to {METRES[1]:g} m.")
     authority = dataset.crs.to_epsg()
     return Place(
         crs=f"EPSG:{authority}" if authority else str(dataset.crs.to_wkt()),
         transform=(a, b, c, d, e, f),
         rows=int(dataset.height),
         columns=int(dataset.width),
-        metres=unit * math.sqrt(a * shrunk * -e),
+        metres=metres,
         outline=outline,
     )
 

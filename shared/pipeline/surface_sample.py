@@ -79,7 +79,7 @@ class Sample:
 
     def check(self, product: ProductName) -> None:
         """BadProduct where the reflectances cannot be what the metadata of ``product`` makes of them."""
-        if found := fault(self.reflectance(), stated_offset=any(self.radiometry.offsets)):
+        if found := fault(self.reflectance(), stated_offset=all(self.radiometry.offsets)):
             raise BadProduct(f"{product} contradicts its own metadata: {found}.")
 
     def picture(self) -> Picture:

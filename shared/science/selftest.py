@@ -1,15 +1,21 @@
 """Whether a product's reflectances can be what its metadata makes of its digital numbers.
 
 An offset or a quantification value that is declared wrongly, or left out, moves every pixel the same way; the map would
-look sound and be wrong. Three things that the six classes cannot do show it, on a sample of the pixels:
+look sound and be wrong. Three things that sound products do not show give it away, on a sample of the pixels:
 
 - Reflectances outside `shared.science.reflectance.PLAUSIBLE`: a wrong quantification value.
 - Short-wave infrared below zero: an offset is subtracted that the numbers do not hold. Ice, snow and water are dark
   at 1.6 and 2.2 um (0.01 to 0.15), so that they fall below zero by nearly the whole offset of 0.1. What a sound
   correction leaves below zero stays within its own uncertainty.
-- Nothing dark in any band although no offset is stated: the numbers hold an offset of 0.1 that nobody subtracts. A tile
-  always has something dark at 1.6 or 2.2 um: wet ice, water, coarse snow, a shaded slope. Where an offset is stated the
-  question does not arise: there is no second one.
+- Nothing dark in any band: the numbers hold an offset of 0.1 that nobody subtracts, whatever the metadata say of it.
+  Ice, water and old snow are dark at 1.6 and 2.2 um, shadows and most rock in the blue: a sound tile has dark pixels.
+  One surface has none: snow of grains finer than about 0.1 mm, as on high plateaus and after a snowfall, reflects up
+  to 0.25 in the short-wave infrared (Wiscombe and Warren 1980). But it reflects 0.9 and more at 865 nm, where ice and
+  melting snow do not: so pixels that are bright there are not asked, and a tile of nothing else passes. A camera
+  without short-wave infrared is not asked either: to it a snowfield is bright in every band.
+
+What no surface contradicts cannot be found so: an offset that is half wrong, a quantification of twice the right one.
+`shared.safe` bounds both.
 """
 
 from __future__ import annotations
@@ -21,11 +27,12 @@ import numpy.typing as npt
 
 from shared.science.reflectance import implausible
 
-SHORT_WAVE = ("B11", "B12")
+NEAR_INFRARED, SHORT_WAVE = "B8A", ("B11", "B12")
 BELOW_ZERO = -0.02  # Sen2Cor leaves some pixels a little below 0; its uncertainty for dark surfaces is 0.005 to 0.02
 MOST_IMPLAUSIBLE = 10.0  # percent; saturated and odd pixels of a sound product are below 1
 OFFSET = 0.1  # the one that ESA introduced with baseline 04.00: 1000 of 10000
 LEAST_DARK = 0.1  # percent of the sample that is darker than that in some band
+FINE_SNOW = 0.8  # B8A; 0.9 and more on flat ground, less on slopes that face away from the sun
 _LEAST_SAMPLE = 100  # pixels; of fewer nothing can be said
 
 
@@ -33,7 +40,7 @@ def fault(reflectance: Mapping[str, npt.NDArray[np.float32]], *, stated_offset: 
     """What contradicts the metadata, as the end of a sentence with its numbers; None where nothing does.
 
     ``reflectance`` by band (pixels,) is a sample of the pixels that have data and are not masked; ``stated_offset``
-    says whether the metadata state an offset.
+    says whether the metadata state an offset for every band.
     """
     values = np.stack(list(reflectance.values()))
     if values.shape[1] < _LEAST_SAMPLE:
@@ -45,10 +52,17 @@ def fault(reflectance: Mapping[str, npt.NDArray[np.float32]], *, stated_offset: 
             f"{odd:.1f} % of its usable reflectances are impossible (outside -0.1 to 1.6, or below {BELOW_ZERO:g} in "
             f"the short-wave infrared); at most {MOST_IMPLAUSIBLE:g} % are accepted"
         )
-    dark = 100 * float((values.min(axis=0) < OFFSET).mean())
-    if not stated_offset and dark < LEAST_DARK:
+    if not {NEAR_INFRARED, *SHORT_WAVE} <= reflectance.keys():
+        return None
+    asked = values[:, reflectance[NEAR_INFRARED] < FINE_SNOW]
+    dark = 100 * float((asked.min(axis=0) < OFFSET).mean()) if asked.shape[1] >= _LEAST_SAMPLE else 100.0
+    if dark < LEAST_DARK:
+        stated = "offsets are stated" if stated_offset else "no offset is stated"
+        seems = (
+            "the stated ones seem to be too small" if stated_offset else f"an offset of {OFFSET:g} seems to be missing"
+        )
         return (
-            f"no offset is stated, and {dark:.2f} % of its usable pixels are darker than {OFFSET:g} in any band; "
-            f"at least {LEAST_DARK:g} % are expected, so that an offset of {OFFSET:g} seems to be missing"
+            f"{stated}, and {dark:.2f} % of its usable pixels are darker than {OFFSET:g} in any band; at least "
+            f"{LEAST_DARK:g} % are expected, fine snow aside, so that {seems}"
         )
     return None

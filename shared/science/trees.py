@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 LEAF = -1  # "no child", as scikit-learn has it
+MOST_TREES = 1000  # the tables of the fast evaluation grow with them
 _SHARE_TOLERANCE = 1e-6
 
 
@@ -45,11 +46,17 @@ class Trees:
         if self.value.shape[1] < 2:
             raise ValueError("The forest knows fewer than two classes.")
         starts = self.starts
+        if len(starts) > MOST_TREES + 1:
+            raise ValueError(f"The forest has {len(starts) - 1} trees; at most {MOST_TREES} are accepted.")
         if len(starts) < 2 or starts[0] != 0 or starts[-1] != nodes or (np.diff(starts) < 1).any():
             raise ValueError("The trees' nodes do not follow one another without a gap.")
 
     def _check_walks(self) -> None:
-        """A child's number is larger than its parent's and below its tree's size: a walk always ends."""
+        """A child's number is larger than its parent's and below its tree's size: a walk always ends.
+
+        Every node but the roots is the child of one node: the bit vectors of the fast evaluation rule out a leaf by
+        the one way that leads to it.
+        """
         sizes = np.diff(self.starts)
         size = np.repeat(sizes, sizes)
         number = np.arange(len(self.left)) - np.repeat(self.starts[:-1], sizes)
@@ -59,6 +66,13 @@ class Trees:
                 raise ValueError("The forest holds trees whose nodes point outside the tree.")
         if (self.right[~inner] != LEAF).any():
             raise ValueError("The forest holds a node with one child.")
+        first = np.repeat(self.starts[:-1], sizes)[inner]
+        parents = np.bincount(
+            np.concatenate([first + self.left[inner], first + self.right[inner]]), minlength=len(size)
+        )
+        parents[self.starts[:-1]] += 1
+        if (parents != 1).any():
+            raise ValueError("The forest holds a node that is the child of no node or of several.")
         if (self.feature[inner] < 0).any() or not np.isfinite(self.threshold[inner]).all():
             raise ValueError("The forest holds a node that asks for no band or compares with no number.")
         leaves = self.value[~inner]

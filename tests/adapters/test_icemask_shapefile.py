@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from shared.adapters.icemask import IceMaskFile
 from tests.adapters.vector_masks import (
+    GRID,
     glacier,
     ours,
     refusal,
@@ -31,6 +33,17 @@ def test_a_shapefile_needs_only_shp_and_prj(shapefile: dict[str, bytes]) -> None
 def test_the_shadows_that_macos_zips_are_passed_over(shapefile: dict[str, bytes]) -> None:
     shadows = {f"__MACOSX/._{name}": b"\x00\x05\x16\x07" for name in shapefile}
     assert ours(zipped(shadows | shapefile)).any()
+
+
+def test_a_shapefile_is_read_with_its_companions_whatever_its_name_holds(
+    tmp_path: Path, shapefile: dict[str, bytes]
+) -> None:
+    for name, data in shapefile.items():
+        (tmp_path / f"ice [1]*{name[4:]}").write_bytes(data)
+        (tmp_path / f"ice 1{name[4:]}").write_bytes(b"another")  # what a pattern would find
+    found = IceMaskFile.read(tmp_path / "ice [1]*.shp")
+    assert (found.on(GRID) == ours(zipped(shapefile))).all()
+    assert found.on(GRID).any()
 
 
 @pytest.mark.parametrize("name", ["../mask.shp", "/mask.shp", "a/../../mask.prj", "..\\mask.shp"])

@@ -33,6 +33,14 @@ def reads(store: FakeStore) -> list[object]:
     return [call[1] for call in store.calls if call[0] == "read"]
 
 
+def test_a_mask_among_the_kept_ones_is_refused_as_the_app_deletes_them() -> None:
+    path = FOLDER / "mine.geojson"
+    with pytest.raises(BadSetting, match="lies in config/masks/kept, where the app keeps and deletes its own"):
+        KeptMask.of(path, TILE, FakeStore({path: polygon()}))
+    beside = BlobPath(CONFIG, "masks/kept-by-me.geojson")
+    assert KeptMask.of(beside, TILE, FakeStore({beside: polygon()})).name == "config/masks/kept-by-me.geojson"
+
+
 @pytest.fixture
 def store() -> FakeStore:
     return FakeStore({MASK: polygon()})

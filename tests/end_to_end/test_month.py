@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from local.agreement import agreement
+from local.agreement import confusion
 from shared.models import BlobPath, ProductName, State, TileMonth, staged_zip
 from tests.end_to_end.conftest import CLEAR, CLOUDY, EMPTY, NO_OFFSET, OLDER, Pipeline
 
@@ -31,7 +31,7 @@ def test_a_clear_acquisition_becomes_a_map_that_agrees_with_the_truth(finished: 
     stem = f"T22WEV_{ProductName.parse(name).stamp}"
     layers = {layer: _read(results[f"{stem}_{layer}_20m.tif"]) for layer in ("CLASS", "QUALITY")}
     with rasterio.open(finished.scenes[name].truth) as truth:
-        assert agreement(layers["CLASS"], layers["QUALITY"], truth.read(1)) >= 90
+        assert confusion(layers["CLASS"], layers["QUALITY"], truth.read(1)).percent >= 90
 
 
 def _read(data: bytes) -> np.ndarray:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,12 @@ from shared.science.classes import SurfaceClass
 
 Codes = npt.NDArray[np.uint8]
 CENTRES = (490, 560, 665, 704, 740, 783, 865, 1610, 2190)  # nm
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    """What the card of a model folder says."""
+    found: dict[str, Any] = json.loads((folder / "card.json").read_bytes())
+    return found
 
 
 def drawn(count: int, seed: int = 5, beyond: float = 0.0) -> tuple[npt.NDArray[np.float32], Codes]:

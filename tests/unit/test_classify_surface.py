@@ -3,8 +3,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ from shared.models import ProductName
 from shared.pipeline.surface import Options, Tools, map_surface
 from shared.pipeline.surface_item import footprint
 from shared.pipeline.surface_results import VERSION, Rejected, Summary, file_names
+from shared.safe import BANDS
 from shared.science.classes import Quality, SurfaceClass
 from shared.science.forest import Classifier
 from shared.science.windows import Grid
@@ -330,6 +332,31 @@ def test_a_product_that_does_not_state_its_offset_is_not_published(scene: Scene,
     ):
         run(files, classifier)
     assert isinstance(run(files | {"MTD_MSIL2A.xml": stated}, classifier).outcome, Summary)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda _: 1000, "the BOA_ADD_OFFSET of B01 is 1000; expected -10000 to 0"),
+        (lambda _: -1, "offsets are stated, and 0.00 % of its usable pixels are darker than 0.1"),
+        (
+            lambda band: -1000 if band == 1 else 0,
+            "for some bands and 0 for B03, B04, B05, B06, B07, B8A, B11, B12; all",
+        ),
+    ],
+    ids=["added", "far too small", "of B02 alone"],
+)
+def test_a_product_that_states_its_offset_wrongly_is_not_published(
+    scene: Scene, classifier: Classifier, change: Callable[[int], int], says: str
+) -> None:
+    files = l2a_files_of(scene, offset=-1000)
+    for band in range(len(BANDS)):
+        stated = f'band_id="{band}">-1000<'.encode()
+        assert stated in files["MTD_MSIL2A.xml"]
+        wrong = f'band_id="{band}">{change(band)}<'.encode()
+        files["MTD_MSIL2A.xml"] = files["MTD_MSIL2A.xml"].replace(stated, wrong)
+    with pytest.raises(BadProduct, match=re.escape(says)):
+        run(files, classifier)
 
 
 def test_a_product_that_states_an_offset_it_has_not_is_not_published(scene: Scene, classifier: Classifier) -> None:

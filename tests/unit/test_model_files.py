@@ -23,7 +23,7 @@ from shared.errors import BadModel
 from shared.safe import ICE_BANDS
 from shared.science.classes import SurfaceClass
 from shared.science.drone import DRONE_BANDS
-from shared.science.trees import Trees
+from shared.science.trees import MOST_TREES, Trees
 
 SHORTS = tuple(surface.short for surface in SurfaceClass)
 
@@ -206,6 +206,46 @@ def at_root(value: float) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
 def test_trees_that_cannot_be_walked_are_refused_before_they_are(name: str, change: Any, sentence: str) -> None:
     with pytest.raises(BadModel, match=rf"^forest\.npz of model x is refused: .*{sentence}"):
         parsed(changed(name, change))
+
+
+def tree(left: list[int], right: list[int]) -> Trees:
+    """One tree of two classes on one band, of those children."""
+    inner = np.array(left) >= 0
+    value = np.where(np.arange(len(left))[:, None] % 2, [1.0, 0.0], [0.0, 1.0])
+    return Trees(
+        np.array([0, len(left)], np.int64),
+        np.array(left, np.int32),
+        np.array(right, np.int32),
+        np.where(inner, 0, -2).astype(np.int32),
+        np.where(inner, 0.5, -2.0),
+        value,
+    )
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ([1, -1], [1, -1]),  # both ways lead to one leaf
+        ([1, 3, -1, -1], [2, 3, -1, -1]),
+        ([1, 2, -1, -1], [3, 3, -1, -1]),  # a leaf of two parents
+        ([1, -1, -1, -1], [2, -1, -1, -1]),  # a leaf that no way leads to
+    ],
+)
+def test_a_node_that_several_ways_or_none_lead_to_is_refused(left: list[int], right: list[int]) -> None:
+    with pytest.raises(ValueError, match="child of no node or of several"):
+        tree(left, right)
+    assert tree([1, 2, -1, -1, -1], [4, 3, -1, -1, -1]).count == 1
+
+
+def test_a_forest_of_very_many_trees_is_refused_however_small_they_are() -> None:
+    def leaves(count: int) -> Trees:
+        none = np.full(count, -1, np.int32)
+        shares = np.tile([1.0, 0.0], (count, 1))
+        return Trees(np.arange(count + 1), none, none, none, np.full(count, -2.0), shares)
+
+    assert leaves(MOST_TREES).count == MOST_TREES
+    with pytest.raises(ValueError, match=r"The forest has 150000 trees; at most 1000 are accepted\."):
+        leaves(150_000)
 
 
 @pytest.mark.parametrize(

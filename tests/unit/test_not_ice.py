@@ -22,6 +22,11 @@ NOT_ICE = {
     "grass under haze": (0.21, 0.18, 0.16, 0.18, 0.23, 0.24, 0.25, 0.03, 0.02),
     "clear sea": (0.06, 0.04, 0.02, 0.015, 0.01, 0.01, 0.008, 0.004, 0.003),
     "sea with sun glint": (0.11, 0.10, 0.09, 0.085, 0.08, 0.08, 0.08, 0.06, 0.05),
+    # One rule alone tells each of these: of bare ground, of glint, and the two of land under thin cloud.
+    "bright dry dust": (0.40, 0.46, 0.52, 0.54, 0.55, 0.57, 0.58, 0.22, 0.18),
+    "sea full of silt with sun glint": (0.12, 0.14, 0.15, 0.13, 0.11, 0.10, 0.10, 0.05, 0.04),
+    "soil under thin cloud": (0.30, 0.30, 0.29, 0.29, 0.295, 0.30, 0.305, 0.06, 0.05),
+    "sparse grass under thin cloud": (0.22, 0.20, 0.16, 0.18, 0.20, 0.19, 0.19, 0.04, 0.03),
     "sea under haze": (0.09, 0.08, 0.06, 0.06, 0.05, 0.05, 0.05, 0.03, 0.02),
     "stratus": (0.70, 0.69, 0.69, 0.69, 0.70, 0.70, 0.70, 0.45, 0.32),
     "no light at all": (0.0,) * 9,
@@ -29,10 +34,14 @@ NOT_ICE = {
 # What must stay: cases at the edge of the six classes.
 ICE = {
     "snow on a slope that faces the sun": (1.25, 1.24, 1.20, 1.18, 1.12, 1.05, 0.98, 0.09, 0.10),
+    # Brighter in the infrared than snow can be by itself: light of the slope opposite, or a thin cloud's.
+    "snow between sunlit slopes": (0.56, 0.55, 0.52, 0.53, 0.57, 0.59, 0.60, 0.06, 0.05),
+    "fine snow under thin cloud": (0.62, 0.61, 0.60, 0.60, 0.60, 0.605, 0.61, 0.10, 0.08),
     "fine fresh snow": (0.96, 0.96, 0.95, 0.94, 0.92, 0.90, 0.88, 0.22, 0.20),
     "wet slush": (0.45, 0.44, 0.40, 0.37, 0.31, 0.26, 0.20, 0.005, 0.004),
     "deep blue lake on ice": (0.25, 0.18, 0.09, 0.07, 0.05, 0.045, 0.035, 0.005, 0.004),
     "dusty ice, reddened": (0.17, 0.18, 0.21, 0.23, 0.245, 0.245, 0.24, 0.022, 0.020),
+    "ice full of dust, redder than soil": (0.20, 0.23, 0.26, 0.28, 0.32, 0.33, 0.33, 0.03, 0.025),
     "ice with a tenth of dry dust": (0.43, 0.42, 0.43, 0.43, 0.42, 0.39, 0.36, 0.045, 0.04),
     "ice in the shadow of a hill": (0.24, 0.22, 0.19, 0.18, 0.17, 0.15, 0.13, 0.004, 0.003),
     "wet cryoconite": (0.08, 0.08, 0.078, 0.077, 0.072, 0.068, 0.055, 0.010, 0.009),

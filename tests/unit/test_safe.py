@@ -84,6 +84,12 @@ def test_metadata_without_offsets_means_none_are_added() -> None:
     assert parse_product_metadata(without(PRODUCT, "RADIO_ADD_OFFSET").encode(), "m").offsets == dict.fromkeys(BANDS, 0)
 
 
+@pytest.mark.parametrize("text", ["-1000.0", "-1000.", " -1000 "])
+def test_an_offset_may_be_written_as_a_decimal_number(text: str) -> None:
+    product = parse_product_metadata(PRODUCT.replace('"8">-1000', f'"8">{text}').encode(), "m")
+    assert product.offsets["B8A"] == -1000
+
+
 def test_offsets_belong_to_the_band_that_their_number_names() -> None:
     text = PRODUCT.replace('band_id="8">-1000', 'band_id="8">-999')
     assert [band for band, offset in parse_product_metadata(text.encode(), "m").offsets.items() if offset == -999] == [
@@ -110,7 +116,14 @@ def without(text: str, piece: str) -> str:
         (PRODUCT.replace("INDEX>0<", "INDEX>none<"), "special value NODATA is 'none'"),
         (PRODUCT.replace("<QUANTIFICATION_VALUE", "<X").replace("QUANTIFICATION_VALUE>", "X>"), "QUANTIFICATION_VALUE"),
         (PRODUCT.replace(">10000<", ">many<"), "'many', which is no number"),
-        (PRODUCT.replace(">10000<", ">0<"), "must be positive"),
+        (PRODUCT.replace(">10000<", ">0<"), "the quantification is 0; expected 1000 to 20000"),
+        (PRODUCT.replace(">10000<", ">999<"), "the quantification is 999; expected 1000 to 20000"),
+        (PRODUCT.replace(">10000<", ">1e308<"), "the quantification is 1e+308; expected 1000 to 20000"),
+        (PRODUCT.replace('"8">-1000', '"8">1'), "the RADIO_ADD_OFFSET of B8A is 1; expected -10000 to 0"),
+        (PRODUCT.replace('"8">-1000', '"8">-10001'), "the RADIO_ADD_OFFSET of B8A is -10001; expected -10000 to 0"),
+        (PRODUCT.replace('"8">-1000', '"8">-1000.7'), "does not parse: '-1000.7'"),
+        (PRODUCT.replace('"8">-1000', '"8">-1_000'), "does not parse: '-1_000'"),
+        (PRODUCT.replace("INDEX>65535<", "INDEX>65536<"), "special value SATURATED is '65536'"),
         (PRODUCT.replace('band_id="1"', 'band_id="13"'), "does not parse"),
         (PRODUCT.replace('band_id="1"', 'band_id="x"'), "does not parse"),
         (PRODUCT.replace('"1">-1000', '"1">x'), "does not parse"),

@@ -97,6 +97,13 @@ def test_saturated_pixels_are_implausible() -> None:
     assert layers[QUALITY.name].tolist() == [[Quality.CLASSIFIED, Quality.IMPLAUSIBLE]]
 
 
+def test_saturated_is_what_the_metadata_call_so_however_plausible_the_number() -> None:
+    other, stored = Radiometry((-1000,) * 9, 10000.0, 0, 12000), numbers(ICE, ICE)
+    stored[3, 0, 1] = 12000  # reflectance 1.1
+    layers = classify_window(stored, np.zeros((1, 2), np.uint8), other, CLASSIFIER)
+    assert layers[QUALITY.name].tolist() == [[Quality.CLASSIFIED, Quality.IMPLAUSIBLE]]
+
+
 def test_a_pixel_that_lacks_one_band_is_nodata() -> None:
     stored = numbers(ICE)
     stored[8] = 0

@@ -9,7 +9,7 @@ import pytest
 from models.statistics import read_statistics
 from shared.safe import ICE_BANDS
 from shared.science.classes import SurfaceClass
-from shared.science.selftest import fault
+from shared.science.selftest import SHORT_WAVE, fault
 
 Spectra = dict[str, npt.NDArray[np.float32]]
 
@@ -37,6 +37,37 @@ def test_a_missing_offset_is_noticed_on_each_class_alone(code: SurfaceClass) -> 
     found = fault(sample(code, shift=0.1), stated_offset=False)
     assert found is not None
     assert found.startswith("no offset is stated, and 0.00 % of its usable pixels are darker than 0.1 in any band")
+
+
+@pytest.mark.parametrize("code", SurfaceClass)
+def test_an_offset_that_is_stated_too_small_is_noticed_on_each_class_alone(code: SurfaceClass) -> None:
+    found = fault(sample(code, shift=0.1), stated_offset=True)
+    assert found is not None
+    assert found.startswith("offsets are stated, and 0.00 % of its usable pixels are darker than 0.1 in any band")
+    assert found.endswith("so that the stated ones seem to be too small")
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_plateau_of_fine_snow_which_is_dark_nowhere_passes(stated: bool) -> None:
+    random, fine = np.random.default_rng(3), (0.96, 0.96, 0.95, 0.94, 0.93, 0.92, 0.91, 0.20, 0.18)
+    values = (np.array(fine) * random.normal(1, 0.02, (2000, 1))).astype(np.float32)
+    assert values.min() > 0.1
+    assert fault(dict(zip(ICE_BANDS, values.T, strict=True)), stated_offset=stated) is None
+
+
+def test_a_missing_offset_is_noticed_where_most_but_not_all_is_fine_snow() -> None:
+    ice = sample(SurfaceClass.CLEAN_ICE, shift=0.1, pixels=200)
+    snow = np.full(5000, 0.95, np.float32)
+    both = {band: np.concatenate([values, snow * (0.3 if band in SHORT_WAVE else 1)]) for band, values in ice.items()}
+    found = fault(both, stated_offset=False)
+    assert found is not None
+    assert "an offset of 0.1 seems to be missing" in found
+
+
+def test_a_camera_without_short_wave_infrared_may_see_nothing_but_bright_snow() -> None:
+    drone = {band: values for band, values in sample(SurfaceClass.SNOW).items() if band not in SHORT_WAVE}
+    assert min(values.min() for values in drone.values()) > 0.1
+    assert fault(drone, stated_offset=False) is None
 
 
 def test_an_offset_that_the_numbers_do_not_hold_is_noticed() -> None:

@@ -1,35 +1,29 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from sklearn.metrics import accuracy_score, f1_score
 
-from models.evaluation import UNASKED, cross_validate, folds, predicted_in_turn, scores, with_others
+from models import ablation
+from models.evaluation import UNASKED, folds, predicted_in_turn, scores, with_others
 from models.folder import shipped, write
 from models.recipe import Growth, Recipe, as_trees, grow
-from models.spectra import drone_responses, read_responses, read_spectra
+from models.spectra import read_responses, read_spectra
 from models.statistics import STATISTICS, STATISTICS_DRONE, covariances, of_spectra, read_statistics
-from models.train import run
 from models.training import Disturbance, Sampling, disturb, sample
 from shared.adapters.models import SHIPPED, SHIPPED_DRONE, load_classifier
 from shared.safe import ICE_BANDS
 from shared.science.classes import SurfaceClass
 from shared.science.drone import DRONE_BANDS
 from tests.conftest import SHARED, needs_shared
-from tests.unit.spectra_tables import drawn, write_tables
+from tests.unit.spectra_tables import drawn, facts
 
 SMALL = Recipe(held_out=20, trees=4, sampling=Sampling(per_class=60))
-QUICK = ["--per-class", "60", "--trees", "4", "--folds", "3"]
 FOLDERS = {SHIPPED: (ICE_BANDS, STATISTICS), SHIPPED_DRONE: (DRONE_BANDS, STATISTICS_DRONE)}
-
-
-def facts(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "card.json").read_bytes())
-    return found
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -193,6 +187,25 @@ def test_no_forest_is_asked_for_a_spectrum_that_it_knows() -> None:
     assert guess[0, liar] == SurfaceClass.CLEAN_ICE
 
 
+def test_the_ablation_prints_a_row_per_training_and_a_column_per_question(capsys: pytest.CaptureFixture[str]) -> None:
+    ablation.main(["--seeds", "1", "--per-class", "30"])
+    head, _, *rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()]
+    assert head == ["trained with", *ablation.ASKED, "slope ±15 %"]
+    assert [row[0] for row in rows] == list(ablation.TRAINED_WITH)
+    assert all(60 < float(rate) <= 100 for row in rows for rate in row[1:])
+
+
+def test_what_the_ablation_asks_is_disturbed_in_one_way_only() -> None:
+    found = ablation.asked(read_statistics(ICE_BANDS), SMALL)
+    plain, codes = found["undisturbed"]
+    assert all((found[name][1] == codes).all() for name in found)
+    sunlit = found["slope ±15 %"][0] / plain
+    assert np.ptp(sunlit, axis=1).max() < 1e-5
+    assert 0.8499 < sunlit.min() < 0.9
+    assert 1.1 < sunlit.max() < 1.1501
+    assert np.std(found["band noise 0.008"][0] - plain) == pytest.approx(0.008, rel=0.1)
+
+
 def test_own_spectra_replace_the_tables() -> None:
     features, codes = drawn(5)
     own = of_spectra(features[None, codes == SurfaceClass.SNOW], codes[codes == SurfaceClass.SNOW])
@@ -219,103 +232,6 @@ def test_training_twice_writes_the_same_folder(tmp_path: Path) -> None:
             ).read_bytes(), name
 
 
-def test_own_field_spectra_become_a_model_that_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = write_tables(tmp_path)
-    assert run([*arguments, *QUICK, "--out", str(tmp_path / "own"), "--name", "mine"]) == 0
-    assert "cross-validated" in capsys.readouterr().out
-    card, classifier = facts(tmp_path / "own"), load_classifier(tmp_path / "own")
-    assert (classifier.name, classifier.classes) == ("mine", tuple(SurfaceClass))
-    assert card["cross_validation"]["spectra"] == 18
-    assert card["data"]["spectra_behind_classes"]["CI"] == 6
-    assert "field spectra, 3-fold cross-validation" in (tmp_path / "own/card.md").read_text()
-
-
-def test_own_statistics_become_a_model_that_loads(tmp_path: Path) -> None:
-    assert run(["--statistics", str(STATISTICS), *QUICK, "--out", str(tmp_path / "own")]) == 0
-    assert load_classifier(tmp_path / "own").name == "own"
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new", "sentence"),
-    [
-        ("spectra.csv", "\n410,", "\n410,0.1,", "has 20 cells; its first row has 19"),
-        ("spectra.csv", "\n410,", "\n410,x", "in row 3, column CI0; expected a number"),
-        ("spectra.csv", "\n410,", "\n399,", "do not rise"),
-        ("spectra.csv", "wavelength,CI0", "wavelength,CI9", "names the spectrum CI0, which"),
-        ("labels.csv", "CI0,CI", "CI0,ROCK", "line 2: 'ROCK' is no surface class"),
-        ("labels.csv", "spectrum,class", "name,class", "has no columns 'spectrum' and 'class'"),
-        ("responses.tsv", "\tB12", "\tB13", "has no column B12"),
-        ("responses.tsv", "\n400\t0", "\n400\t-1", "is not a curve"),
-    ],
-)
-def test_a_bad_table_is_refused_with_a_sentence_and_writes_nothing(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, old: str, new: str, sentence: str
-) -> None:
-    arguments = write_tables(tmp_path)
-    edit(tmp_path / file, old, new)
-    assert run([*arguments, *QUICK, "--out", str(tmp_path / "own")]) == 2
-    fault = capsys.readouterr().err
-    assert sentence in fault
-    assert fault.count("\n") == 1
-    assert not (tmp_path / "own").exists()
-
-
-def test_reflectance_in_percent_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = write_tables(tmp_path)
-    lines = (tmp_path / "spectra.csv").read_text().splitlines()
-    body = [",".join([row.split(",")[0], *(f"{100 * float(v):.3f}" for v in row.split(",")[1:])]) for row in lines[1:]]
-    (tmp_path / "spectra.csv").write_text("\n".join([lines[0], *body]))
-    assert run([*arguments, *QUICK, "--out", str(tmp_path / "own")]) == 2
-    assert "expected reflectance 0 to 1" in capsys.readouterr().err
-
-
-def test_a_spectrum_with_a_gap_over_a_band_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = write_tables(tmp_path)
-    lines = (tmp_path / "spectra.csv").read_text().splitlines()
-    gap = [
-        ",".join([row.split(",")[0], "", *row.split(",")[2:]]) if "1600" <= row[:4] <= "1650" else row for row in lines
-    ]
-    (tmp_path / "spectra.csv").write_text("\n".join(gap))
-    assert run([*arguments, *QUICK, "--out", str(tmp_path / "own")]) == 2
-    assert "Spectrum CI0 covers" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["--spectra", "x.csv", "--out", "o"], "--spectra and --labels belong together"),
-        (["--spectra", "x.csv", "--labels", "y.csv", "--out", "o"], "--responses is needed"),
-        (["--spectra", "x.csv", "--labels", "y.csv", "--drone"], "--out is needed"),
-        (["--seed", "-1"], "--seed is -1; expected 0 to"),
-        (["--per-class", "5"], "--per-class is 5; expected 10 to"),
-    ],
-)
-def test_arguments_that_do_not_fit_are_refused(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        run(arguments)
-    assert ended.value.code == 2
-    assert sentence in capsys.readouterr().err
-
-
-def test_rows_without_a_wavelength_column_begin_at_350_nm(tmp_path: Path) -> None:
-    rows = ["a,b", *(f"{nm / 1000},{nm / 2000}" for nm in range(350, 2501))]
-    (tmp_path / "s.csv").write_text("\n".join(rows))
-    (tmp_path / "l.csv").write_text("spectrum,class\nb,SN\na,CI\n")
-    found = read_spectra(tmp_path / "s.csv", tmp_path / "l.csv")
-    assert (found.wavelengths[0], found.wavelengths[-1], found.names) == (350, 2500, ("b", "a"))
-    seen = found.weighted(drone_responses())
-    assert seen[1] == pytest.approx([0.475, 0.560, 0.668, 0.717, 0.840], abs=1e-4)
-    assert seen[0] == pytest.approx(seen[1] / 2)
-
-
 @needs_shared
 @pytest.mark.parametrize("platform", ["S2A", "S2B", "S2C"])
 def test_measured_field_spectra_are_named_as_their_finders_named_them(platform: str) -> None:
@@ -328,11 +244,25 @@ def test_measured_field_spectra_are_named_as_their_finders_named_them(platform: 
 
 @needs_shared
 def test_field_spectra_left_out_of_everything_are_mostly_named_right() -> None:
-    """On the four classes that the open spectra cover; docs/model.md has the six, and other seeds."""
+    """On the four classes that the open spectra cover, mean of five seeds; docs/model.md has the six, and other seeds.
+
+    The statistics are those of all platforms together, the spectra are asked as each platform sees them.
+    """
     data = SHARED / "data/spectra"
     field = read_spectra(data / "field_hcrf_2017.csv", data / "site_classes_2017.csv")
     tables = [read_responses(data / f"msi_srf_{platform}.tsv", ICE_BANDS) for platform in ("S2A", "S2B", "S2C")]
     features = np.stack([field.weighted(one) for one in tables])
-    found = cross_validate(features, field.codes, (), Recipe(), 10)
-    assert found["accuracy"] >= 0.93
-    assert found["f1_weighted"] >= 0.93
+    rates = []
+    for seed in (Recipe().seed, 1, 2, 3, 4):
+        fold = folds(field.codes, 10, np.random.default_rng(seed))
+        guess = predicted_in_turn(features, field.codes, (), replace(Recipe(), seed=seed), fold)
+        rates.append([(accuracy_score(field.codes, one), weighted_f1(field.codes, one)) for one in guess])
+    (accuracy, f1), *others = np.mean(rates, axis=0).tolist()
+    assert accuracy >= 0.93
+    assert f1 >= 0.93
+    assert all(min(rate) >= 0.92 for rate in others)
+
+
+def weighted_f1(truth: npt.NDArray[np.uint8], guess: npt.NDArray[np.uint8]) -> float:
+    """As the predecessor scored itself, counted here by another's code than that of the cards."""
+    return float(f1_score(truth, guess, average="weighted", zero_division=0))
