@@ -59,6 +59,7 @@ def _classify(product: ProductName, *, again: bool) -> None:
             cloud_rule=tile.cloud_rule,
             minimum_usable=tile.minimum_usable,
             threads=os.cpu_count() or 1,
+            lookup_table=outside.lookup_table(),
         ),
         clock=outside.clock,
         again=again,

@@ -35,6 +35,8 @@ type Tuning = {
   MINIMUM_USABLE: string
   @description('Metres; empty: 20, or 60 where a product has only that.')
   RESOLUTION: '' | '20' | '60'
+  @description('Lookup table for retrievals, a blob of the container models; empty: nothing is retrieved.')
+  LOOKUP_TABLE: string
   @description('Price of a GB-second of the function app, for the cost estimate.')
   PRICE_GB_SECOND: string
   @description('GB of one instance of the function app, for the cost estimate; empty: what is deployed.')

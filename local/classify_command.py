@@ -42,6 +42,10 @@ def classify(  # noqa: PLR0917  # Typer reads the parameters
     model: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A model folder instead of the shipped one.")
     ] = None,
+    lookup: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A lookup table (.npz) to retrieve parameters with, see docs/retrievals.md."),
+    ] = None,
 ) -> None:
     """Classify one L2A folder, or a drone's orthomosaic, into maps, summary, STAC Item and quicklook."""
     raise typer.Exit(
@@ -54,6 +58,7 @@ def classify(  # noqa: PLR0917  # Typer reads the parameters
             cloud_rule=cloud_rule,
             min_usable=min_usable,
             model=model,
+            lookup=lookup,
         )
     )
 
@@ -68,12 +73,14 @@ def run(
     cloud_rule: CloudRule = CloudRule.EITHER,
     min_usable: float = 40,
     model: Path | None = None,
+    lookup: Path | None = None,
 ) -> int:
     """Do it; returns the exit code: 0 done, 2 bad usage or input, 3 rejected or failed. Faults go to stderr."""
     if is_orthomosaic(safe):
-        return _run_orthomosaic(safe, out, model)
+        return _run_orthomosaic(safe, out, model=model, lookup=lookup)
     from shared.adapters.folders import FolderMembers, ResultFolder
     from shared.adapters.icemask import IceMaskFile
+    from shared.adapters.lookup_tables import load_lookup_table
     from shared.adapters.models import SHIPPED, load_classifier
     from shared.adapters.quicklook import quicklook
     from shared.adapters.rasters import GdalRasters
@@ -89,6 +96,7 @@ def run(
             minimum_usable=min_usable,
             ice_mask=IceMaskFile.read(ice_mask) if ice_mask else None,
             threads=os.cpu_count() or 1,
+            lookup_table=load_lookup_table(lookup) if lookup else None,
         )
     except IceWatchError as fault:
         return _fault(fault, BAD_INPUT)
@@ -115,7 +123,9 @@ def run(
     return DONE
 
 
-def _run_orthomosaic(path: Path, out: Path, model: Path | None) -> int:
+def _run_orthomosaic(path: Path, out: Path, *, model: Path | None, lookup: Path | None) -> int:
+    if lookup:
+        return _fault(BadSetting("A lookup table is for Sentinel-2; a drone's camera has other bands."), BAD_INPUT)
     try:
         with _bar() as bar:
             task = bar.add_task(path.name, total=None)
@@ -152,10 +162,24 @@ def _print(summary: Summary, out: Path) -> None:
     _print_classes(summary.document, title=str(summary.product))
     if cells := summary.document["algae"]["cells_per_ml"]["mean"]:
         Console().print(f"algae on clean ice, light and heavy algae: {cells:.0f} cells/mL")
+    if retrieved := summary.document.get("retrieval"):
+        _print_retrieved(retrieved)
     if summary.note:
         Console().print(summary.note)
     usable = f"usable {summary.usable_percent:.1f} % of the tile; corrected by {summary.processor}"
     _print_quality(summary.document, usable, out)
+
+
+def _print_retrieved(facts: Mapping[str, Any]) -> None:
+    table = Table(
+        "parameter", "unit", "mean", "sd", title=f"on algal and clean ice, by {facts['lookup_table']['name']}"
+    )
+    for column in table.columns[2:]:
+        column.justify = "right"
+    rows = [(name, one["unit"], one) for name, one in facts["parameters"].items()]
+    for name, unit, one in (*rows, ("mean absolute error", "reflectance", facts["residual"])):
+        table.add_row(name, unit, *("" if one[key] is None else f"{one[key]:.4g}" for key in ("mean", "sd")))
+    Console().print(table)
 
 
 def _print_classes(document: Mapping[str, Any], *, title: str) -> None:

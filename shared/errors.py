@@ -7,7 +7,7 @@
     │   ├── BadMessage          a queue message that does not parse
     │   ├── BadSetting          an app setting or watchlist entry that cannot be used
     │   ├── BadProduct          a product that is incomplete, damaged or not what its name says
-    │   ├── BadModel            a classifier that cannot be loaded or does not fit the bands
+    │   ├── BadModel            a classifier or lookup table that cannot be loaded or does not fit the bands
     │   ├── CorrectionFailed    the atmospheric correction ended without a usable result
     │   ├── AccessDenied        the provider forbids it: a permission or a quota
     │   ├── BadRecord           a ledger row that somebody broke
@@ -53,7 +53,7 @@ class BadProduct(PermanentError):
 
 
 class BadModel(PermanentError):
-    """A classifier that cannot be loaded or does not fit the bands."""
+    """A classifier or lookup table that cannot be loaded or does not fit the bands."""
 
 
 class CorrectionFailed(PermanentError):

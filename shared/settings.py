@@ -144,6 +144,7 @@ class Settings:
     downloads: Downloads = field(default_factory=Downloads)
     backfill: Backfill = field(default_factory=Backfill)
     prices: Prices = field(default_factory=Prices)
+    lookup_table: str = ""  # blob of the container models; empty: nothing is retrieved
     api_key: str = field(default="", repr=False)  # what people sign in with; empty: nobody can
 
     @classmethod
@@ -190,6 +191,7 @@ class Settings:
             downloads=_downloads(env),
             backfill=Backfill(room=int(_number(env, "BACKFILL_ROOM", Backfill().room, 0, 1e6))),
             prices=_prices(env),
+            lookup_table=env.get("LOOKUP_TABLE", ""),
             api_key=_key(env, "API_KEY"),
         )
 

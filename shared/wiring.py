@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from shared.errors import BadSetting
+from shared.errors import BadSetting, NotFound
 from shared.models import MODELS, BlobPath, Tile, shown
 from shared.settings import Settings
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shared.pipeline.surface_ports import IceMask
     from shared.ports import Catalogue, Clock, Ledger, Links, ObjectStore, Queues
     from shared.science.forest import Classifier
+    from shared.science.retrieval import LookupTable
 
 
 def now() -> datetime:
@@ -158,6 +159,23 @@ class Services:
         folder = BlobPath(MODELS, name)
         card, model = self.store.read(folder / CARD), self.store.read(folder / MODEL)
         return parse_classifier(card, model, source=str(folder))
+
+    def lookup_table(self) -> LookupTable | None:
+        """The lookup table that the settings name, read anew each time; None where they name none.
+
+        Raises BadName, NotFound or BadModel where it cannot be used.
+        """
+        if not self.settings.lookup_table:
+            return None
+        from shared.adapters.lookup_tables import MOST_BYTES, parse_lookup_table, too_large
+
+        path = BlobPath(MODELS, self.settings.lookup_table)
+        info = self.store.info(path)
+        if info is None:
+            raise NotFound(f"There is no lookup table {path}, which the setting LOOKUP_TABLE names.")
+        if info.size > MOST_BYTES:
+            raise too_large(str(path), info.size)
+        return parse_lookup_table(self.store.read(path), name=str(path))
 
     def ice_mask(self, path: BlobPath, tile: Tile) -> IceMask:
         """The ice mask in the blob ``path`` for ``tile``; NotFound where there is none. Its content is read when used.

@@ -26,15 +26,16 @@ from shared.errors import BadModel, BadSetting
 from shared.models import ProductName
 from shared.pipeline.surface_ports import Emit, IceMask, LayerWriter, Members, Progress, Quicklook, Raster, Rasters
 from shared.pipeline.surface_results import Made, Rejected, Summary, publish
+from shared.pipeline.surface_retrieval import Retrieval, all_layers
 from shared.pipeline.surface_sample import Sample
 from shared.pipeline.surface_source import Source, opened_rasters, read_source
 from shared.ports import Clock
 from shared.safe import ICE_BANDS
 from shared.science.classes import Quality
 from shared.science.forest import Classifier, Voter
-from shared.science.layers import LAYERS
 from shared.science.masks import Usability, count, masked
 from shared.science.reflectance import Radiometry
+from shared.science.retrieval import LookupTable
 from shared.science.statistics import Tally
 from shared.science.surface import Surface, classify_window, unclassified
 from shared.science.windows import Window, aligned, windows
@@ -52,6 +53,7 @@ class Options:
     cloud_rule: CloudRule = CloudRule.EITHER  # which of the two cloud masks count
     minimum_usable: float = 40.0  # percent of the whole tile; below, the acquisition is rejected
     ice_mask: IceMask | None = None  # none: the whole tile counts as ice
+    lookup_table: LookupTable | None = None  # none: nothing is retrieved
     threads: int = 1
     window: int = 640  # pixels, side of a window; rounded to whole blocks
 
@@ -83,6 +85,11 @@ class _Engine:
     rasters: Rasters
     options: Options
     progress: Progress | None
+    retrieval: Retrieval | None  # for this product
+
+    def complete(self, surface: Surface, numbers: npt.NDArray[np.uint16] | None = None) -> Surface:
+        """A window's layers with those that are retrieved, where any are."""
+        return surface if self.retrieval is None else self.retrieval.added(surface, numbers)
 
 
 @dataclass(slots=True)
@@ -123,11 +130,12 @@ def map_surface(
     source = read_source(members, product, options.resolution)
     with ThreadPoolExecutor(1, thread_name_prefix="voter") as aside:  # compiles, where it must, beside the decoding
         voter = aside.submit(classifier.voter, _radiometry(source, classifier))
+        retrieval = aside.submit(_retrieval, source, classifier, options.lookup_table)
         quality = _masks(source, tools.rasters, options)
     usability = Usability(count(quality))
     if not usability.suffices(options.minimum_usable):
         return Rejected(usability, options.minimum_usable)
-    engine = _Engine(classifier, voter.result(), tools.rasters, options, progress)
+    engine = _Engine(classifier, voter.result(), tools.rasters, options, progress, retrieval.result())
     with _all_windows(source, quality, engine) as result:
         usability = Usability(result.tally.quality_counts())  # bands may lack data that the masks claim
         if not usability.suffices(options.minimum_usable):
@@ -145,6 +153,7 @@ def map_surface(
             minimum_usable=options.minimum_usable,
             ice_mask=options.ice_mask.name if options.ice_mask else None,
             tally=result.tally,
+            retrieval=engine.retrieval,
             created=clock(),
         )
         with ThreadPoolExecutor(options.threads, thread_name_prefix="layers") as pool:
@@ -164,6 +173,12 @@ def _check_bands(classifier: Classifier) -> None:
 def _radiometry(source: Source, classifier: Classifier) -> Radiometry:
     facts = source.metadata
     return Radiometry.of(classifier.bands, facts.offsets, facts.quantification, facts.nodata, facts.saturated)
+
+
+def _retrieval(source: Source, classifier: Classifier, table: LookupTable | None) -> Retrieval | None:
+    if table is None:
+        return None
+    return Retrieval.of(table, source.tile.sun_zenith, classifier.bands, _radiometry(source, classifier))
 
 
 def _usual_processor(product: ProductName) -> str:
@@ -199,17 +214,17 @@ def _all_windows(source: Source, quality: npt.NDArray[np.uint8], engine: _Engine
     def work(readers: list[Raster], window: Window) -> Surface:
         codes = quality[window.slices]
         if not (codes == Quality.CLASSIFIED).any():
-            return unclassified(codes)
+            return engine.complete(unclassified(codes))
         numbers = _decoded(readers, window, codes, radiometry.nodata)
         result.sample.decoded(window, numbers)
-        return classify_window(numbers, codes, radiometry, classifier, vote=engine.vote)
+        return engine.complete(classify_window(numbers, codes, radiometry, classifier, vote=engine.vote), numbers)
 
     pieces = {band: source.files.bands[band] for band in classifier.bands}
     with ExitStack() as stack:
         with opened_rasters(source, pieces, engine.rasters, options.threads) as opened:
             block = opened[0][0].block
             plan = list(windows(source.grid.shape, aligned(block, options.window)))
-            for layer in LAYERS:
+            for layer in all_layers(engine.retrieval):
                 result.writers[layer.name] = stack.enter_context(engine.rasters.create(layer, source.grid, block=block))
             for done, (window, surface) in enumerate(_in_order(plan, opened, work), start=1):
                 result.take(window, surface)

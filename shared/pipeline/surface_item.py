@@ -19,8 +19,9 @@ from shapely.geometry import mapping
 
 from shared.pipeline.surface_ports import Rasters
 from shared.pipeline.surface_results import VERSION, File, Made, instant, is_approximate, model_facts
+from shared.pipeline.surface_retrieval import all_layers, used_table
 from shared.science.classes import Quality, SurfaceClass
-from shared.science.layers import LAYERS, Layer
+from shared.science.layers import Layer
 from shared.science.windows import Grid
 
 # pystac has no class for this extension; its three fields used here are plain properties.
@@ -49,7 +50,8 @@ def item(made: Made, files: Sequence[File], rasters: Rasters) -> dict[str, Any]:
     view = ViewExtension.ext(stac, add_if_missing=True)
     view.apply(sun_azimuth=made.tile.sun_azimuth, sun_elevation=90 - made.tile.sun_zenith)
     EOExtension.ext(stac, add_if_missing=True).apply(cloud_cover=cloud_cover(made.tally.quality_counts()))
-    layers = {layer.file_name(made.product.tile.name, made.product.stamp, made.resolution): layer for layer in LAYERS}
+    tile, stamp = made.product.tile.name, made.product.stamp
+    layers = {layer.file_name(tile, stamp, made.resolution): layer for layer in all_layers(made.retrieval)}
     for file in files:
         layer = layers.get(file.name)
         add_asset(stac, file, layer, layer.name.lower() if layer else file.name.rpartition(".")[0])
@@ -70,7 +72,7 @@ def _properties(made: Made) -> dict[str, Any]:
         "processing:software": {"IceWatch": VERSION, "surface reflectance": made.processor},
         "processing:lineage": (
             f"Surface reflectance {made.product} (corrected by {made.processor}), classified with model "
-            f"{made.classifier.name} {made.classifier.version}."
+            f"{made.classifier.name} {made.classifier.version}{_retrieved(made)}."
         ),
         "icewatch:processor": made.processor,
         "icewatch:approximate": is_approximate(made.processor),
@@ -78,7 +80,12 @@ def _properties(made: Made) -> dict[str, Any]:
         "icewatch:classified_percent": round(made.usability.classified_percent, 3),
         "icewatch:model": model_facts(made.classifier),
         "icewatch:class_percent": {c.short: round(made.tally.percent(c), 3) for c in SurfaceClass},
+        **{f"icewatch:{key}": facts for key, facts in used_table(made.retrieval).items()},
     }
+
+
+def _retrieved(made: Made) -> str:
+    return f"; parameters of lookup table {made.retrieval.table.name}" if made.retrieval else ""
 
 
 def add_asset(stac: Item, file: File, layer: Layer | None, key: str) -> None:

@@ -12,11 +12,11 @@ from typing import Any
 from shared.cloud import CloudRule
 from shared.models import RESULT_MANIFEST, ProductName
 from shared.pipeline.surface_ports import Emit, Quicklook, Rasters
+from shared.pipeline.surface_retrieval import Retrieval, all_layers, used_table
 from shared.safe import ProductMetadata, TileMetadata
 from shared.science.classes import ALGAL_ICE, Quality, SurfaceClass
 from shared.science.forest import Classifier
 from shared.science.indices import CELLS_SLOPE, cells_per_ml
-from shared.science.layers import LAYERS
 from shared.science.masks import Usability
 from shared.science.picture import Picture
 from shared.science.statistics import Moments, Tally
@@ -75,6 +75,7 @@ class Made:
     minimum_usable: float  # percent
     ice_mask: str | None
     tally: Tally
+    retrieval: Retrieval | None
     created: datetime
 
     @property
@@ -106,9 +107,9 @@ class Summary:
     files: tuple[str, ...]  # names in order of publication
 
 
-def file_names(product: ProductName, resolution: int) -> tuple[str, ...]:
+def file_names(product: ProductName, resolution: int, retrieval: Retrieval | None = None) -> tuple[str, ...]:
     """All result files of ``product`` in the order in which they appear."""
-    layers = (layer.file_name(product.tile.name, product.stamp, resolution) for layer in LAYERS)
+    layers = (layer.file_name(product.tile.name, product.stamp, resolution) for layer in all_layers(retrieval))
     return (*layers, QUICKLOOK, SUMMARY, f"{product}.json", RESULT_MANIFEST)
 
 
@@ -134,16 +135,15 @@ def publish(
         emit(name, data, content_type)
         files.append(File.of(name, content_type, data))
 
-    for layer in LAYERS:
+    for layer in all_layers(made.retrieval):
         name = layer.file_name(made.product.tile.name, made.product.stamp, made.resolution)
         put(name, layers[layer.name](), COG_TYPE)
     put(QUICKLOOK, drawn, "image/png")
     document = summary_document(made)
     put(SUMMARY, as_json(document), "application/json")
     put(f"{made.product}.json", as_json(item(made, files, rasters)), "application/geo+json")
-    emit(
-        RESULT_MANIFEST, as_json(manifest(str(made.product), made.classifier, made.created, files)), "application/json"
-    )
+    listed = manifest(str(made.product), made.classifier, made.created, files) | used_table(made.retrieval)
+    emit(RESULT_MANIFEST, as_json(listed), "application/json")
     return _summary(made, document)
 
 
@@ -242,6 +242,7 @@ def summary_document(made: Made) -> dict[str, Any]:
             "minimum_usable": made.minimum_usable,
             "ice_mask": made.ice_mask,
         },
+        **({"retrieval": made.retrieval.facts()} if made.retrieval else {}),
         "software": {"name": "IceWatch", "version": VERSION},
         "created": instant(made.created),
     }
@@ -266,7 +267,7 @@ def _summary(made: Made, document: Mapping[str, Any]) -> Summary:
         albedo=tally.albedo_moments(),
         index=tally.index_moments(),
         document=document,
-        files=file_names(made.product, made.resolution),
+        files=file_names(made.product, made.resolution, made.retrieval),
     )
 
 

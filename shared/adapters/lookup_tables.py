@@ -1,0 +1,105 @@
+"""Lookup tables as ``.npz`` files: plain arrays, read without pickle. docs/retrievals.md describes the format.
+
+They come from outside, and nothing in them is executed. What an array's header claims is compared with the bytes that
+are there before anything of that size is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.errors import BadModel
+from shared.models import shown
+from shared.science.retrieval import LookupTable, Parameter
+
+MOST_BYTES = 128 * 1024 * 1024  # of the file, and of its arrays together; the largest table has 67 MB
+_TEXTS, _NUMBERS, _OPTIONAL = ("parameters", "units"), ("values", "spectra"), "sun_zenith"
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+def load_lookup_table(path: Path) -> LookupTable:
+    """The table in a file; BadModel where it cannot be read or used."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise too_large(path.name, path.stat().st_size)
+        data = path.read_bytes()
+    except OSError as cause:
+        raise BadModel(f"The lookup table {shown(path)} cannot be read: {cause.strerror}.") from cause
+    return parse_lookup_table(data, name=path.name)
+
+
+def too_large(name: str, size: int) -> BadModel:
+    """That a file of ``size`` bytes is not taken."""
+    return BadModel(f"The lookup table {shown(name)} has {size} bytes; at most {MOST_BYTES} are accepted.")
+
+
+def parse_lookup_table(data: bytes, *, name: str) -> LookupTable:
+    """The table in the bytes of an ``.npz`` file, called ``name`` in results and errors. Raises BadModel."""
+    if len(data) > MOST_BYTES:
+        raise too_large(name, len(data))
+    try:
+        return _table(_arrays(data), name, hashlib.sha256(data).hexdigest())
+    except ValueError as cause:
+        raise BadModel(f"The lookup table {shown(name)} is refused: {shown(cause, 300)}") from cause
+    except Exception as cause:  # a damaged zip raises many things; whatever it is, the file is unreadable
+        raise BadModel(f"The lookup table {shown(name)} is unreadable: {shown(cause)}.") from cause
+
+
+def _table(arrays: dict[str, npt.NDArray[np.generic]], name: str, sha256: str) -> LookupTable:
+    names, units = (_texts(one, arrays[one]) for one in _TEXTS)
+    if len(names) != len(units):
+        raise ValueError(f"It names {len(names)} parameters and {len(units)} units.")
+    values, spectra = (_numbers(one, arrays[one], 2) for one in _NUMBERS)
+    zenith = _numbers(_OPTIONAL, arrays[_OPTIONAL], 1) if _OPTIONAL in arrays else None
+    parameters = tuple(Parameter(one, unit) for one, unit in zip(names, units, strict=True))
+    return LookupTable(name, sha256, parameters, values, spectra, zenith)
+
+
+def _texts(name: str, array: npt.NDArray[np.generic]) -> list[str]:
+    if array.dtype.kind != "U" or array.ndim != 1:
+        raise ValueError(f"The array '{name}' is {array.dtype} in {array.ndim} dimensions; expected text in one.")
+    return [str(one) for one in array]
+
+
+def _numbers(name: str, array: npt.NDArray[np.generic], dimensions: int) -> npt.NDArray[np.float64]:
+    if array.dtype.kind not in "fiu" or array.ndim != dimensions:
+        raise ValueError(
+            f"The array '{name}' is {array.dtype} in {array.ndim} dimensions; expected real numbers in {dimensions}."
+        )
+    return array.astype(np.float64)
+
+
+def _arrays(data: bytes) -> dict[str, npt.NDArray[np.generic]]:
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        sizes = {entry.filename.removesuffix(".npy"): entry.file_size for entry in archive.infolist()}
+        needed = {*_TEXTS, *_NUMBERS}
+        if len(sizes) != len(archive.infolist()) or not needed <= sizes.keys() <= {*needed, _OPTIONAL}:
+            raise ValueError(
+                f"It should hold the arrays {', '.join((*_TEXTS, *_NUMBERS))}, perhaps {_OPTIONAL}, and nothing else."
+            )
+        if sum(sizes.values()) > MOST_BYTES:
+            raise ValueError(f"Its arrays have {sum(sizes.values())} bytes; at most {MOST_BYTES} are accepted.")
+        return {name: _array(name, archive.read(f"{name}.npy")) for name in sizes}
+
+
+def _array(name: str, data: bytes) -> npt.NDArray[np.generic]:
+    stream = BytesIO(data)
+    version = np.lib.format.read_magic(stream)
+    if version not in _HEADERS:
+        raise ValueError(f"The array '{name}' has the format {version[0]}.{version[1]}; expected 1.0 or 2.0.")
+    shape, is_fortran, dtype = _HEADERS[version](stream)
+    if dtype.hasobject:
+        raise ValueError(f"The array '{name}' holds objects; expected numbers or text.")
+    count = int(np.prod(shape, dtype=object))  # whole numbers of Python: no claim makes it overflow
+    if count * dtype.itemsize != len(data) - stream.tell():
+        raise ValueError(f"The array '{name}' is not of the shape {shown(shape)} that its header claims.")
+    return np.frombuffer(data, dtype, count, stream.tell()).reshape(shape, order="F" if is_fortran else "C")
