@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from functions.api.answers import FailureKind, FailuresAnswer, FileAnswer, ProductDetail, Products, facts, product
 from functions.api.cursors import after as rows_after
 from functions.api.cursors import cursor
+from functions.api.kept_route import KeptRoute
 from functions.api.links import result_link
 from functions.api.ordering import orders
 from functions.api.outside import FromDay, OfProduct, Outside, ToDay
@@ -21,13 +22,14 @@ from shared.pipeline.overview_failures import failures as kinds_of
 from shared.records import REFUSED, Record
 from shared.wiring import Services
 
+lists = APIRouter(route_class=KeptRoute, tags=["products"], responses=answers(*ALWAYS))
 router = APIRouter(tags=["products"], responses=answers(*ALWAYS))
 OfTileQuery = Annotated[
     str | None, Query(description="Tile, or 'refused' for what is no product", max_length=10, examples=["22WEV"])
 ]
 
 
-@router.get("/api/products")
+@lists.get("/api/products")
 def products(
     request: Request,
     *,
@@ -66,7 +68,7 @@ def one_product(product: OfProduct, outside: Outside) -> ProductDetail:
     return ProductDetail(**{**detail, **facts(record), "files": _files(record, outside), "links": _links(record)})
 
 
-@router.get("/api/failures")
+@lists.get("/api/failures")
 def failures(tile: OfTileQuery = None) -> FailuresAnswer:
     """What failed, grouped by reason, the most frequent first; ``key`` retries a whole group."""
     partition = tile if tile in {None, REFUSED} else Tile.parse(tile or "").name
@@ -110,3 +112,6 @@ def _links(record: Record) -> dict[str, str]:
     if record.results:
         links["stac"] = f"/stac/collections/icewatch-surface/items/{record.l2a}"
     return links
+
+
+router.include_router(lists)
