@@ -17,6 +17,7 @@ from functions.api.problems import ALWAYS, answers
 from functions.api.snapshot import snapshot
 from shared.errors import BadName, NotFound
 from shared.models import BlobPath, State, Tile
+from shared.pipeline.metrics import cost
 from shared.pipeline.overview import Filter, chosen
 from shared.pipeline.overview_failures import failures as kinds_of
 from shared.records import REFUSED, Record
@@ -63,9 +64,10 @@ def one_product(product: OfProduct, outside: Outside) -> ProductDetail:
     detail = {
         name: getattr(record, name)
         for name in ProductDetail.model_fields
-        if name not in {"files", "links", "state"} and hasattr(record, name)
+        if name not in {"state"} and hasattr(record, name)
     }
-    return ProductDetail(**{**detail, **facts(record), "files": _files(record, outside), "links": _links(record)})
+    more = {"files": _files(record, outside), "links": _links(record), "cost_usd": _cost(record, outside)}
+    return ProductDetail(**{**detail, **facts(record), **more})
 
 
 @lists.get("/api/failures")
@@ -86,6 +88,10 @@ def _known(name: str) -> Record:
         if found is None:
             raise
         return found
+
+
+def _cost(record: Record, outside: Services) -> dict[str, float]:
+    return {step: round(dollars, 6) for step, dollars in cost(record, outside.settings.prices).items()}
 
 
 def _files(record: Record, outside: Services) -> list[FileAnswer]:
