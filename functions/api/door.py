@@ -27,6 +27,7 @@ from shared.watchlist import MAX_BYTES
 HEALTH, SIGN_IN, STATIC = "/api/health", "/sign-in", "/static/"
 _READING = {"GET", "HEAD", "OPTIONS"}
 _MOST_PATH = 2048  # characters
+_CHANGES = ("/orders/", "/api/orders/", "/api/watchlist")  # what is sent there changes what views show
 _CHANGED = "icewatch-changed"  # cookie: milliseconds since 1970
 _REMEMBERED = 120  # seconds, longer than any instance shows an old state
 _HEADERS = {
@@ -49,7 +50,7 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = False
+        began, is_change = False, scope["method"] not in _READING and str(scope["path"]).startswith(_CHANGES)
 
         async def sending(message: Message) -> None:
             nonlocal began
@@ -57,7 +58,7 @@ class Door:
                 began = True
                 present = {name.lower() for name, _ in message["headers"]}
                 new = [(n.encode(), v.encode()) for n, v in _HEADERS.items() if n.encode() not in present]
-                if scope["method"] not in _READING and message["status"] < 400:
+                if is_change and message["status"] < 400:
                     new.append((b"set-cookie", _changed_now(scope).encode()))
                 message = {**message, "headers": [*message["headers"], *new]}
             await send(message)

@@ -208,3 +208,10 @@ def test_what_is_kept_stays_bounded_and_what_is_asked_for_stays_longest():
     assert there == [0, *range(19, 30)]
     kept.put("huge", an_answer(4 * 1024 * 1024), kept.turn)
     assert kept.get("huge", (), 101.0, None) is None
+
+
+def test_only_what_changes_something_is_remembered_in_the_browser(busy: World, client: TestClient):
+    assert "set-cookie" not in client.post("/stac/search", json={}).headers
+    assert "set-cookie" not in client.post("/api/orders/cancel", json={"product": "nothing"}).headers
+    answer = client.put("/api/watchlist", content=json.dumps({"version": 1, "areas": []}))
+    assert answer.headers["set-cookie"].startswith("icewatch-changed=")

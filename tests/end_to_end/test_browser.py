@@ -19,7 +19,7 @@ from local.scenes import SceneSpec, build_scene
 from shared.messages import PRODUCTS, ProductMessage
 from shared.models import ProductName, State, TileMonth
 from tests.end_to_end.browser import DESK, PHONE, barriers, browsing, shot, window
-from tests.end_to_end.conftest import NO_OFFSET, Pipeline
+from tests.end_to_end.conftest import CLEAR, NO_OFFSET, Pipeline
 from tests.fakes import FakeLedger
 from tests.unit.pages_case import BROKEN, Pages, some_records
 
@@ -89,9 +89,13 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(browser: Browser, pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A finished month, and a product of another tile, which no other test knows, whose download was forbidden."""
-    assert pipeline.host.run_timer("schedule")
+    """Two classified products, and one of another tile, which no other test knows, whose download was forbidden."""
+    for known in pipeline.outside.catalogue.search(TileMonth.parse("22WEV", "2021-07")):
+        if str(known.name) in {CLEAR, NO_OFFSET}:
+            pipeline.outside.queues.send(PRODUCTS, ProductMessage.of(known).encode())
+    pipeline.until(lambda: pipeline.outside.ledger.get("22WEV", NO_OFFSET) is not None)
     pipeline.idle()
+    assert all(pipeline.record("22WEV", name).state is State.CLASSIFIED for name in (CLEAR, NO_OFFSET))
     spec = SceneSpec(ProductName.parse(FORBIDDEN), seed=11, size=150, cloud=0.05)
     scene = build_scene(spec, tmp_path_factory.mktemp("forbidden"))
     pipeline.copernicus.publish(scene.zip, cloud_cover=scene.cloud_percent)
