@@ -57,7 +57,7 @@ def _telemetry() -> Telemetry:
 def prometheus_text() -> str:
     """What is measured, in the text format of Prometheus (0.0.4); measured anew every 15 seconds at most.
 
-    The ledger is seen as the API's lists see it: a collector asks for ever, and would otherwise read all of it each time.
+    The ledger is seen as the API's lists see it: a collector asks for ever, and would read all of it each time.
     """
     from functions.api.snapshot import snapshot
     from shared.adapters.telemetry import prometheus
