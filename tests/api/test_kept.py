@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,7 +15,8 @@ from functions.api.keeping import Answer, Kept
 from functions.api.snapshot import Keeper, not_before
 from shared.errors import StorageUnavailable
 from shared.models import State, Tile, TileMonth
-from shared.records import MonthRecord
+from shared.pipeline.overview import Filter
+from shared.records import MonthRecord, Record
 from tests.api.conftest import HERE, World, a_record
 from tests.fakes import NOON, FakeClock, FakeLedger
 
@@ -93,7 +95,12 @@ def test_the_same_question_is_answered_once(busy: World, client: TestClient, mon
     import functions.api.products as routes
 
     asked = []
-    monkeypatch.setattr(routes, "chosen", lambda records, wanted: asked.append(wanted) or list(records))
+
+    def chosen(records: Iterable[Record], wanted: Filter) -> list[Record]:
+        asked.append(wanted)
+        return list(records)
+
+    monkeypatch.setattr(routes, "chosen", chosen)
     client.get(LIST)  # reads the ledger
     answers = [client.get(f"{LIST}?limit=5") for _ in range(4)]
     assert len({answer.content for answer in answers}) == 1
