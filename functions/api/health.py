@@ -14,11 +14,11 @@ from pydantic import BaseModel, Field
 from starlette.responses import PlainTextResponse
 
 from functions.api.access import access
+from functions.api.depths import depths
 from functions.api.outside import Outside
 from functions.api.problems import ALWAYS, answers
 from functions.api.snapshot import snapshot
 from shared.errors import IceWatchError
-from shared.messages import QUEUES, poison_of
 from shared.models import WATCHLIST, State
 from shared.pipeline.runs import TIMERS, last
 from shared.records import REFUSED
@@ -97,9 +97,7 @@ class _Seen:
         return "ok"
 
     def depths(self, outside: Services) -> str:
-        names = [name for queue in QUEUES for name in (queue, poison_of(queue))]
-        with ThreadPoolExecutor(len(names)) as pool:
-            self.queues = dict(zip(names, pool.map(outside.queues.depth, names), strict=True))
+        self.queues = depths(outside.queues)
         full = [name for name, depth in self.queues.items() if depth and name.endswith("-poison")]
         return "ok" if not full else f"Messages that every try failed for lie in {', '.join(full)}."
 

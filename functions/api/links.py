@@ -8,7 +8,13 @@ from functions.api.access import TOKEN, access
 from shared.models import SURFACE
 
 RESULTS = "/api/results/"
+_FOR_PROGRAMS = ("/api", "/stac")
 _DEPTH = 4  # <TILE>/<YYYY>/<MM>/<product>.SAFE
+
+
+def is_for_programs(path: str) -> bool:
+    """Whether programs ask at ``path``, who are told by problem details rather than by pages."""
+    return path.startswith(_FOR_PROGRAMS)
 
 
 def folder_of(path: str) -> str:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from functions.api.answers import FailureKind, FailuresAnswer, FileAnswer, ProductDetail, Products, facts, product
 from functions.api.cursors import after as rows_after
 from functions.api.cursors import cursor
+from functions.api.kept_route import KeptRoute
 from functions.api.links import result_link
 from functions.api.ordering import orders
 from functions.api.outside import FromDay, OfProduct, Outside, ToDay
@@ -16,18 +17,20 @@ from functions.api.problems import ALWAYS, answers
 from functions.api.snapshot import snapshot
 from shared.errors import BadName, NotFound
 from shared.models import BlobPath, State, Tile
+from shared.pipeline.metrics import cost
 from shared.pipeline.overview import Filter, chosen
 from shared.pipeline.overview_failures import failures as kinds_of
 from shared.records import REFUSED, Record
 from shared.wiring import Services
 
+lists = APIRouter(route_class=KeptRoute, tags=["products"], responses=answers(*ALWAYS))
 router = APIRouter(tags=["products"], responses=answers(*ALWAYS))
 OfTileQuery = Annotated[
     str | None, Query(description="Tile, or 'refused' for what is no product", max_length=10, examples=["22WEV"])
 ]
 
 
-@router.get("/api/products")
+@lists.get("/api/products")
 def products(
     request: Request,
     *,
@@ -61,12 +64,13 @@ def one_product(product: OfProduct, outside: Outside) -> ProductDetail:
     detail = {
         name: getattr(record, name)
         for name in ProductDetail.model_fields
-        if name not in {"files", "links", "state"} and hasattr(record, name)
+        if name not in {"state"} and hasattr(record, name)
     }
-    return ProductDetail(**{**detail, **facts(record), "files": _files(record, outside), "links": _links(record)})
+    more = {"files": _files(record, outside), "links": _links(record), "cost_usd": _cost(record, outside)}
+    return ProductDetail(**{**detail, **facts(record), **more})
 
 
-@router.get("/api/failures")
+@lists.get("/api/failures")
 def failures(tile: OfTileQuery = None) -> FailuresAnswer:
     """What failed, grouped by reason, the most frequent first; ``key`` retries a whole group."""
     partition = tile if tile in {None, REFUSED} else Tile.parse(tile or "").name
@@ -84,6 +88,10 @@ def _known(name: str) -> Record:
         if found is None:
             raise
         return found
+
+
+def _cost(record: Record, outside: Services) -> dict[str, float]:
+    return {step: round(dollars, 6) for step, dollars in cost(record, outside.settings.prices).items()}
 
 
 def _files(record: Record, outside: Services) -> list[FileAnswer]:
@@ -110,3 +118,6 @@ def _links(record: Record) -> dict[str, str]:
     if record.results:
         links["stac"] = f"/stac/collections/icewatch-surface/items/{record.l2a}"
     return links
+
+
+router.include_router(lists)

@@ -8,15 +8,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from functions.api.depths import depths
 from functions.api.links import result_link
 from functions.api.ordering import orders
 from functions.api.outside import OfProduct, OfTile, Outside
 from functions.api.snapshot import Snapshot, snapshot
 from functions.pages import doing, views
 from functions.pages.charts import chart_data, in_words
-from functions.pages.rendering import HEADERS, PageRoute, page, static_file
+from functions.pages.rendering import HEADERS, KeptPage, PageRoute, page, static_file
 from shared.errors import NotFound
-from shared.messages import QUEUES, poison_of
 from shared.models import MANIFEST, BlobPath, ProductName, State, Tile, l2a_folder, shown
 from shared.pipeline.metrics_orbits import missing
 from shared.pipeline.orders import Orders
@@ -32,6 +32,7 @@ PER_PAGE = 100  # products of one page of the list
 _PICTURE_HEADERS = {**HEADERS, "Cache-Control": "private, max-age=3600"}
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 router.include_router(doing.router)
+lists = APIRouter(route_class=KeptPage, include_in_schema=False)
 
 Seen = Annotated[Snapshot, Depends(snapshot)]
 Taking = Annotated[Orders, Depends(orders)]
@@ -45,26 +46,25 @@ def static(name: str) -> Response:
     return static_file(name)
 
 
-@router.get("/")
+@lists.get("/")
 def overview(request: Request, seen: Seen, outside: Outside) -> Response:
     """Is it alive, what came in, and what ought somebody to look at."""
     watched, now = watchlist(outside.store), outside.clock()
-    names = [name for queue in QUEUES for name in (queue, poison_of(queue))]
-    depths = {name: outside.queues.depth(name) for name in names}
+    waiting = depths(outside.queues)
     found = tiles(seen.records, watched)
     return page(
         request,
         "overview.html",
         tiles=found,
         totals=views.sums(tile.states for tile in found),
-        alarms=[(alarm, views.alarm_page(alarm)) for alarm in alarms(seen.records, depths, watched, now)],
-        depths=depths,
+        alarms=[(alarm, views.alarm_page(alarm)) for alarm in alarms(seen.records, waiting, watched, now)],
+        depths=waiting,
         seen=seen,
         now=now,
     )
 
 
-@router.get("/tiles/{tile}/calendar")
+@lists.get("/tiles/{tile}/calendar")
 def calendar_of_tile(
     request: Request, *, tile: OfTile, seen: Seen, outside: Outside, year: Year = None, ordered: Count = 0
 ) -> Response:
@@ -90,7 +90,7 @@ def calendar_of_tile(
     )
 
 
-@router.get("/tiles/{tile}/series")
+@lists.get("/tiles/{tile}/series")
 def series_of_tile(request: Request, tile: OfTile, seen: Seen, year: Year = None) -> Response:
     """How the ice changed: albedo, classes and algae of every classified acquisition."""
     first, last = views.year_span(year) if year else (None, None)
@@ -141,7 +141,7 @@ def _day(text: str) -> date | None:
         return None
 
 
-@router.get("/products")
+@lists.get("/products")
 def products(request: Request, seen: Seen, asked: Annotated[Asked, Depends()], skip: Count = 0) -> Response:
     """The products that a person looks for, newest acquisition first."""
     found, query = chosen(seen.records, asked.wanted()), asked.query()
@@ -219,7 +219,7 @@ def _l2a(record: Record) -> BlobPath:
     return l2a_folder(ProductName.parse(record.l2a))
 
 
-@router.get("/failures")
+@lists.get("/failures")
 def failed(
     request: Request,
     seen: Seen,
@@ -228,3 +228,6 @@ def failed(
 ) -> Response:
     """What failed, grouped by reason, with a button to try again."""
     return page(request, "failures.html", groups=failures(seen.records), accepted=accepted, left=left, seen=seen)
+
+
+router.include_router(lists)

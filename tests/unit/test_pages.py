@@ -14,7 +14,7 @@ from functions.pages import words
 from local.report import write_page
 from shared.messages import PRODUCTS, poison_of
 from shared.models import State, Tile, TileMonth
-from shared.pipeline.orders import ASKED
+from shared.pipeline.reclassify import ASKED
 from shared.records import MonthRecord
 from tests.fakes import FakeLedger
 from tests.unit.pages_case import (
