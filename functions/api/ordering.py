@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Self
 
 from fastapi import APIRouter
@@ -14,7 +15,7 @@ from functions.api.snapshot import forget
 from shared.models import DROP, BlobPath, Tile, TileMonth
 from shared.pipeline.drop import parse_dropped
 from shared.pipeline.orders import Ordered, Orders
-from shared.wiring import services
+from shared.wiring import Services, services
 
 router = APIRouter(prefix="/api/orders", tags=["orders"], responses=answers(*ALWAYS, 403, 413))
 _LINK_WORKS = timedelta(hours=2)
@@ -97,7 +98,7 @@ class DropLink(BaseModel):
 def orders() -> Orders:
     """Takes orders, with the outside as the app settings have it."""
     outside = services()
-    return Orders(outside.store, outside.ledger, outside.queues, outside.clock)
+    return Orders(outside.store, outside.ledger, outside.queues, outside.clock, partial(_model, outside))
 
 
 @router.post("/backfill", status_code=202)
@@ -118,17 +119,17 @@ def retry(order: RetryOrder) -> OrderAnswer:
 
 
 @router.post("/reclassify", status_code=202, responses=answers(404, 409))
-def reclassify(order: ReclassifyOrder, outside: Outside) -> OrderAnswer:
+def reclassify(order: ReclassifyOrder) -> OrderAnswer:
     """Classify a product or a tile again, with the model and the settings that are in force now."""
     if order.product is not None:
         return _answer(orders().reclassify(order.product))
     tile = Tile.parse(order.tile or "")
-    return _answer(orders().reclassify_tile(tile, model=_model(tile, outside) if order.only_other_model else ""))
+    return _answer(orders().reclassify_tile(tile, only_other_model=order.only_other_model))
 
 
 @router.post("/cancel", status_code=202, responses=answers(404, 409))
 def cancel(order: CancelOrder) -> OrderAnswer:
-    """Take a product off that waits to be staged or corrected; retry begins it again."""
+    """Take off what waits, until it is retried, or put away what failed or was refused."""
     return _answer(orders().cancel(order.product))
 
 
@@ -144,7 +145,7 @@ def drop_link(order: DropOrder, outside: Outside) -> DropLink:
     return DropLink(url=url, method="PUT", headers={"x-ms-blob-type": "BlockBlob"}, expires=until)
 
 
-def _model(tile: Tile, outside: Outside) -> str:
+def _model(outside: Services, tile: Tile) -> str:
     """The classifier in force for ``tile``, as the ledger names it."""
     from shared.pipeline.watching import settings_of, watchlist
 

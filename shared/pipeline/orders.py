@@ -3,7 +3,7 @@
     backfill      older months of a tile are searched
     retry         a failed product, or all that failed for one reason, goes back to the first step it can start from
     reclassify    a product, or those of a tile (all, or those made by another model), is classified again
-    cancel        a product that waits is taken off, until somebody retries it
+    cancel        a product that waits is taken off, until somebody retries it; what failed for good is put away
 
 Contract: an order given twice does no more than one given once. What waits already is left, with a sentence that says
 why; what cannot be done at all raises: NotFound, WrongState, BadName. A message goes out after the ledger is written:
@@ -12,22 +12,25 @@ where an order dies between, watch finds the product stuck, or asked for in vain
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from shared.errors import BadName, NotFound, PermanentError, WrongState
+from shared.errors import BadMessage, BadName, NotFound, PermanentError, WrongState
 from shared.messages import CLASSIFICATIONS, TILE_MONTHS, ClassificationMessage, TileMonthMessage
 from shared.models import MANIFEST, ProductName, State, Tile, TileMonth, l2a_folder, shown
 from shared.pipeline.overview_failures import key as reason_key
 from shared.pipeline.reclassify import ASKED, LOST_AFTER, asked, is_waiting
-from shared.pipeline.retry import is_retried, retry
+from shared.pipeline.retry import can_begin_again, is_retried, retry
 from shared.ports import Clock, Ledger, ObjectStore, Queues
 from shared.records import CANCEL, REFUSED, Record, age
 
 MOST_MONTHS = 240  # of one backfill
 MOST_AT_ONCE = 1000  # products of one order
-_WAITING = {State.DISCOVERED, State.OFFLINE, State.STAGED}  # cancel takes these
+_JUST_SEARCHED = timedelta(minutes=15)  # a month is not searched again so soon
+_CANCELLED = {State.DISCOVERED, State.OFFLINE, State.STAGED, State.FAILED}  # cancel takes these
 _OVERTAKEN = "{} is on its way already."
+_ASKED_FOR = "{} waits to be classified already."
 _ON_ITS_WAY = {State.DISCOVERED, State.STAGED, State.CORRECTED}
 
 
@@ -48,14 +51,42 @@ class Orders:
     ledger: Ledger
     queues: Queues
     clock: Clock
+    model: Callable[[Tile], str]  # name and version of the classifier in force; PermanentError where it is of no use
 
     def backfill(self, tile: Tile, first: TileMonth, last: TileMonth) -> Ordered:
-        """Search the months from ``first`` to ``last`` of ``tile``; BadName where they are in no order or too many."""
-        months = list(_span(tile, first, last))
+        """Search the months from ``first`` to ``last`` of ``tile``.
+
+        BadName where they are in no order or too many, or one has not begun. Months that wait in the queue (as far as
+        it can be looked into) or were searched just now are left.
+        """
+        months, now = list(_span(tile, first, last)), self.clock()
+        if late := [month.key for month in months if month.start > now]:
+            raise BadName(f"{late[0]} has not begun; it is {now:%Y-%m-%d}.")
+        waiting, rows = self._asked_for(), {row.month: row for row in self.ledger.months(tile)}
+        accepted, left = [], {}
         for month in months:
-            self.queues.send(TILE_MONTHS, TileMonthMessage.of(month, backfill=True).encode())
-        sentence = f"{len(months)} months of {tile} will be searched, {first.key} to {last.key}."
-        return Ordered(sentence, tuple(str(month) for month in months))
+            row = rows.get(month)
+            if month in waiting:
+                left[str(month)] = "It waits to be searched already."
+            elif row is not None and row.age(now) < _JUST_SEARCHED and not row.error:
+                left[str(month)] = "It was searched within the last 15 minutes."
+            else:
+                self.queues.send(TILE_MONTHS, TileMonthMessage.of(month, backfill=True).encode())
+                accepted.append(str(month))
+        sentence = f"Of {tile} will be searched, {first.key} to {last.key}: {len(accepted)} of {len(months)} months."
+        return Ordered(sentence, tuple(accepted), left)
+
+    def _asked_for(self) -> set[TileMonth]:
+        """The whole months that wait in the queue."""
+        months = set()
+        for message in self.queues.peek(TILE_MONTHS):
+            try:
+                asked = TileMonthMessage.decode(message.text)
+            except BadMessage:
+                continue  # discover's poison handler writes it down
+            if asked.since is None:
+                months.add(asked.value())
+        return months
 
     def retry(self, name: str) -> Ordered:
         """Put one product back; WrongState unless it failed, was rejected or cancelled, or waits in the archive."""
@@ -92,45 +123,57 @@ class Orders:
     def reclassify(self, name: str) -> Ordered:
         """Classify one product again; NotFound where its L2A folder is gone, WrongState where it never had one."""
         record = self.known(name)
-        if why := self._why_not_again(record):
+        why = self._why_not_again(record)
+        if not why:
+            self._model(Tile(record.partition))
+            why = self._classify_again(record)
+        if why:
             return Ordered(why, left={record.name: why})
-        self._classify_again(record)
         return Ordered(f"{record.name} will be classified again.", (record.name,))
 
-    def reclassify_tile(self, tile: Tile, *, model: str = "") -> Ordered:
-        """Classify all classified products of ``tile`` again, or those whose model is not ``model`` (name version)."""
+    def reclassify_tile(self, tile: Tile, *, only_other_model: bool = False) -> Ordered:
+        """Classify all classified products of ``tile`` again, or those that another model made than is in force.
+
+        WrongState where the model in force cannot be used: the maps that are there would be set aside for nothing.
+        """
+        model = self._model(tile)
         rows = [
             record
             for record in self.ledger.records(tile.name)
-            if record.state is State.CLASSIFIED and not (model and record.model == model)
+            if record.state is State.CLASSIFIED and not (only_other_model and record.model == model)
         ]
         accepted, left = [], {}
         for record in rows[:MOST_AT_ONCE]:
             try:
-                why = self._why_not_again(record)
+                why = self._why_not_again(record) or self._classify_again(record)
             except PermanentError as error:
                 why = str(error)
             if why:
                 left[record.name] = why
-                continue
-            self._classify_again(record)
-            accepted.append(record.name)
+            else:
+                accepted.append(record.name)
         left |= {record.name: "One order takes 1000 products; give it again." for record in rows[MOST_AT_ONCE:]}
         return Ordered(f"{len(accepted)} products of {tile} will be classified again.", tuple(accepted), left)
 
     def cancel(self, name: str) -> Ordered:
-        """Take a product off that waits; WrongState where it is past waiting."""
+        """Take a product off that waits, or put away what failed, also what was refused; WrongState for all else."""
         record, now = self.known(name), self.clock()
         if record.state is State.SKIPPED:
             return Ordered(f"{record.name} is off already.", left={record.name: record.reason})
-        reason = f"Cancelled by order on {now:%Y-%m-%d %H:%M} UTC; 'retry' begins it again."
 
         def cancelled(old: Record) -> Record:
-            return old.advanced(State.SKIPPED, step=CANCEL, at=now, reason=reason) if old.state in _WAITING else old
+            if old.state not in _CANCELLED:
+                return old
+            again = "; 'retry' begins it again" if can_begin_again(old) else ""
+            before = f" Before: {old.reason}" if old.state is State.FAILED else ""
+            reason = f"Cancelled by order on {now:%Y-%m-%d %H:%M} UTC{again}.{before}"
+            return old.advanced(State.SKIPPED, step=CANCEL, at=now, reason=reason)
 
         wrote = self.ledger.update(record.partition, record.name, cancelled)
         if wrote.state is not State.SKIPPED:
-            raise WrongState(f"{record.name} is {wrote.state}; only what waits to be staged or corrected is cancelled.")
+            raise WrongState(
+                f"{record.name} is {wrote.state}; only what failed or waits to be staged or corrected is cancelled."
+            )
         return Ordered(f"{record.name} is taken off.", (record.name,))
 
     def known(self, name: str) -> Record:
@@ -159,18 +202,38 @@ class Orders:
             record.state is State.FAILED and record.l2a
         ):
             raise WrongState(f"{record.name} is {record.state}; only what was corrected can be classified again.")
-        is_asked = is_waiting(record) and age(record.times[ASKED], self.clock()) < LOST_AFTER
-        if record.state is State.CORRECTED or is_asked:
-            return f"{record.name} waits to be classified already."
+        if not _can_be_asked_for(record, self.clock()):
+            return _ASKED_FOR.format(record.name)
         if self.store.info(l2a_folder(ProductName.parse(record.l2a)) / MANIFEST) is None:
             raise NotFound(f"The L2A folder of {record.name} is gone; it has to be fetched again before.")
         return ""
 
-    def _classify_again(self, record: Record) -> None:
-        now = self.clock()
-        self.ledger.update(record.partition, record.name, lambda old: asked(old, now))
+    def _classify_again(self, record: Record) -> str:
+        """Ask for the classification of ``record``; why not, where another order or the pipeline was faster."""
+        now, ours = self.clock(), False
+
+        def asking(old: Record) -> Record:
+            nonlocal ours
+            ours = old.state is record.state and _can_be_asked_for(old, now)
+            return asked(old, now) if ours else old
+
+        self.ledger.update(record.partition, record.name, asking)
+        if not ours:
+            return _ASKED_FOR.format(record.name)
         message = ClassificationMessage(product=record.l2a, because="asked for")
         self.queues.send(CLASSIFICATIONS, message.encode())
+        return ""
+
+    def _model(self, tile: Tile) -> str:
+        try:
+            return self.model(tile)
+        except PermanentError as error:
+            raise WrongState(f"Nothing was begun: the classifier in force for {tile} is of no use. {error}") from error
+
+
+def _can_be_asked_for(record: Record, now: datetime) -> bool:
+    is_asked = is_waiting(record) and age(record.times[ASKED], now) < LOST_AFTER
+    return record.state is not State.CORRECTED and not is_asked
 
 
 def _span(tile: Tile, first: TileMonth, last: TileMonth) -> Iterator[TileMonth]:

@@ -30,6 +30,13 @@ def is_retried(record: Record) -> bool:
     return record.state in RETRIED or (record.state is State.SKIPPED and CANCEL in record.times)
 
 
+def can_begin_again(record: Record) -> bool:
+    """Whether a retry can lead anywhere, as far as the row says: junk and orthomosaics have to come in anew."""
+    if record.partition == REFUSED:
+        return _message(record) is not None
+    return record.partition != DRONE
+
+
 def retry(record: Record, *, store: ObjectStore, ledger: Ledger, clock: Clock) -> Rescue | None:
     """Set ``record`` back and return the message to send; None where the row has moved on since it was read.
 
@@ -68,19 +75,24 @@ def _is_ours(record: Record, change: Callable[[Record], Record], ledger: Ledger)
 
 def _send_again(record: Record, ledger: Ledger, clock: Clock) -> Rescue | None:
     """A message that is no product's, such as a month the catalogue could not be searched for."""
-    queue = record.name.partition(":")[0]
-    if queue not in QUEUES or not record.message:
-        raise NotFound(f"{record.name} was refused, and no message of it is left to send again.")
-    try:
-        rescue = Rescue(queue, QUEUES[queue].decode(record.message))
-    except BadMessage as error:
-        raise NotFound(f"{record.name} cannot be sent again. {error}") from error
-    now = clock()
+    rescue, now = _message(record), clock()
+    if rescue is None:
+        raise NotFound(f"{record.name} cannot be sent again: no message of it is left that can be read.")
 
     def sent_again(old: Record) -> Record:
         return old.advanced(State.SKIPPED, step="retry", at=now, reason="Its message was sent again.")
 
     return rescue if _is_ours(record, sent_again, ledger) else None
+
+
+def _message(record: Record) -> Rescue | None:
+    queue = record.name.partition(":")[0]
+    if queue not in QUEUES or not record.message:
+        return None
+    try:
+        return Rescue(queue, QUEUES[queue].decode(record.message))
+    except BadMessage:
+        return None
 
 
 def _restart(record: Record, name: ProductName, store: ObjectStore) -> tuple[State, Rescue]:

@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from shared.errors import NotFound
 from shared.messages import CLASSIFICATIONS, PRODUCTS, TILE_MONTHS, TileMonthMessage
-from shared.models import MANIFEST, State, l2a_folder
+from shared.models import MANIFEST, WATCHLIST, State, TileMonth, l2a_folder
 from shared.pipeline.discover import discover
+from shared.pipeline.reclassify import asked
+from shared.pipeline.refused import refuse
+from shared.records import REFUSED, MonthRecord
+from shared.science.forest import Classifier
 from tests.api.conftest import L1C, World, a_record
 from tests.fakes import FakeCatalogue, a_product
 from tests.small_l2a import PRODUCT
@@ -41,12 +46,36 @@ def test_backfill_asks_for_each_month_once(world: World, client: TestClient):
         {"tile": "22WEV", "first": "2021-13"},
         {"tile": "22WEV", "first": "2021-07", "last": "2021-06"},
         {"tile": "22WEV", "first": "2015-07", "last": "2099-06"},
+        {"tile": "22WEV", "first": "2090-07"},
         {"tile": "22WEV", "first": "2021-07", "surprise": 1},
     ],
 )
 def test_a_backfill_that_says_nothing_useful_is_refused(world: World, client: TestClient, asked: dict[str, Any]):
     order(client, "backfill", 422, **asked)
     assert not world.queues.sent
+
+
+def test_a_month_that_waits_or_was_searched_just_now_is_left(world: World, client: TestClient):
+    order(client, "backfill", tile="22WEV", first="2021-06")
+    month = TileMonth.parse("22WEV", "2021-07")
+    world.ledger.save_month(MonthRecord(month, searched=world.clock(), found=3, closed=True))
+    told = order(client, "backfill", tile="22WEV", first="2021-06", last="2021-08")
+    assert (told["accepted"], sorted(told["left"])) == (["22WEV 2021-08"], ["22WEV 2021-06", "22WEV 2021-07"])
+    world.clock.advance(minutes=16)
+    world.queues.sent.clear()
+    assert len(order(client, "backfill", tile="22WEV", first="2021-06", last="2021-08")["accepted"]) == 3
+
+
+def test_a_month_whose_search_failed_just_now_is_searched(world: World, client: TestClient):
+    month = TileMonth.parse("22WEV", "2021-07")
+    world.ledger.save_month(MonthRecord(month, world.clock(), 3, closed=False, error="The catalogue is away."))
+    assert order(client, "backfill", tile="22WEV", first="2021-07")["accepted"] == ["22WEV 2021-07"]
+
+
+def test_what_is_no_message_keeps_no_backfill_from_its_order(world: World, client: TestClient):
+    world.queues.send(TILE_MONTHS, "junk")
+    world.queues.send(TILE_MONTHS, TileMonthMessage(tile="22WEV", month="2021-07", since=world.clock()).encode())
+    assert order(client, "backfill", tile="22WEV", first="2021-07")["accepted"] == ["22WEV 2021-07"]
 
 
 def test_what_failed_is_put_back_once(busy: World, client: TestClient):
@@ -100,6 +129,33 @@ def test_a_tile_is_classified_again_only_where_another_model_made_it(world: Worl
     assert order(client, "reclassify", tile="22WEV")["accepted"] == [L1C]
 
 
+def test_a_classification_asked_for_between_reading_and_writing_is_not_asked_for_again(
+    world: World, client: TestClient
+):
+    def faster() -> None:
+        row = world.ledger.rows["22WEV", L1C]
+        world.ledger.rows["22WEV", L1C] = asked(row, world.clock())
+
+    world.clock.advance(hours=1)
+    world.ledger.interfere = faster
+    assert order(client, "reclassify", product=L1C)["accepted"] == []
+    assert not world.queues.sent[CLASSIFICATIONS]
+
+
+@pytest.mark.parametrize("asked_for", [{"product": L1C}, {"tile": "22WEV"}])
+def test_nothing_is_begun_with_a_model_that_cannot_be_used(world: World, client: TestClient, asked_for: dict[str, str]):
+    area = {"name": "Dark zone", "tiles": ["22WEV"], "model": "nope"}
+    world.store.write(WATCHLIST, json.dumps({"version": 1, "areas": [area]}).encode())
+    vars(world.outside)["load_classifier"] = refusing
+    assert "models/nope" in order(client, "reclassify", 409, **asked_for)["detail"]
+    assert world.ledger.rows["22WEV", L1C].state is State.CLASSIFIED
+    assert not world.queues.sent[CLASSIFICATIONS]
+
+
+def refusing(name: str) -> Classifier:
+    raise NotFound(f"There is no blob models/{name}/card.json.")
+
+
 def test_what_has_no_l2a_folder_any_more_cannot_be_classified_again(world: World, client: TestClient):
     world.store.delete(l2a_folder(PRODUCT) / MANIFEST)
     assert "gone" in order(client, "reclassify", 404, product=L1C)["detail"]
@@ -121,6 +177,23 @@ def test_a_cancelled_product_stays_off_until_it_is_retried(busy: World, client: 
     assert order(client, "retry", product=name)["accepted"] == [name]
     assert busy.ledger.rows["22WEV", name].state is State.DISCOVERED
     assert "cancel" not in busy.ledger.rows["22WEV", name].times
+
+
+def test_what_failed_for_good_is_put_away_and_says_what_it_was(busy: World, client: TestClient):
+    junk = refuse("models/notes.txt", "It is no product.", busy.ledger, busy.clock)
+    name = a_record(5).name
+    assert order(client, "cancel", product=junk.name)["accepted"] == [junk.name]
+    assert order(client, "cancel", product=name)["accepted"] == [name]
+    rows = busy.ledger.rows[REFUSED, junk.name], busy.ledger.rows["22WEV", name]
+    assert [row.state for row in rows] == [State.SKIPPED, State.SKIPPED]
+    assert rows[0].reason.endswith("UTC. Before: It is no product.")
+    assert "'retry' begins it again. Before: a_1.jp2 of" in rows[1].reason
+    assert order(client, "retry", product=name)["accepted"] == [name]
+
+
+def test_an_offline_product_is_cancelled_too(world: World, client: TestClient):
+    world.ledger.add(a_record(11, State.OFFLINE))
+    assert order(client, "cancel", product=a_record(11).name)["accepted"] == [a_record(11).name]
 
 
 def test_what_is_done_is_not_cancelled(client: TestClient):

@@ -91,7 +91,7 @@ class Pages:
             outside: lambda: SimpleNamespace(
                 store=self.store, ledger=self.ledger, queues=self.queues, clock=self.clock
             ),
-            orders: lambda: Orders(self.store, self.ledger, self.queues, self.clock),
+            orders: lambda: Orders(self.store, self.ledger, self.queues, self.clock, lambda _: "ice_surface 1.0.0"),
         }
         self.app = app
         self.client = TestClient(app, base_url="http://127.0.0.1", follow_redirects=False)
