@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 SPAWN = multiprocessing.get_context("spawn")
-MEGABYTE = 10**6
+MEGABYTE = 10**6  # decimal, as GB are everywhere here
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def in_process(
-    work: Callable[[Mapping[str, str], str], T], environment: Mapping[str, str], what: str
-) -> tuple[T, float]:
-    """What ``work`` returns in a fresh process, and that process's peak memory in MB."""
+def in_process(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> tuple[T, float]:
+    """What ``work`` returns in a fresh process, and that process's peak memory in MB; RuntimeError where it dies."""
     here, there = SPAWN.Pipe()
-    process = SPAWN.Process(target=_answer, args=(work, dict(environment), what, there))
+    process = SPAWN.Process(target=_answer, args=(there, work, arguments, named))
     process.start()
     there.close()  # so that the death of the process ends the waiting
-    result, peak = here.recv()
+    try:
+        result, peak = here.recv()
+    except EOFError as cause:
+        raise RuntimeError(f"The process for {work.__name__} ended without a result.") from cause
     process.join()
     return result, peak
 
 
-def _answer(
-    work: Callable[[Mapping[str, str], str], T], environment: Mapping[str, str], what: str, asked: Connection
-) -> None:
-    result = work(environment, what)
+def _answer(asked: Connection, work: Callable[..., object], arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+    result = work(*arguments, **named)
     asked.send((result, peak_memory()))
 
 

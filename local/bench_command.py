@@ -20,7 +20,7 @@ from local.scenes.spec import FULL_SIZE
 from local.session import FOLDER
 
 SMALL = 1500  # pixels a side: seconds to classify, under a minute to make
-_MEGABYTE = 1024 * 1024
+_GIGABYTE = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,4 +111,4 @@ def _memory() -> str:
         whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ImportError, ValueError, OSError):  # Windows says neither this way
         return "not known on this system"
-    return f"{peak / _MEGABYTE:.0f} MB used at the most, of {whole / _MEGABYTE:.0f} MB"
+    return f"{peak / _GIGABYTE:.2f} GB used at the most, of {whole / _GIGABYTE:.1f} GB"

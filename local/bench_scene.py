@@ -60,3 +60,19 @@ class WesternIce:
         lean = 0.1 * (np.arange(grid.rows) / grid.rows - 0.5)
         edge = (self.share + lean) * grid.columns
         return np.asarray(np.arange(grid.columns)[np.newaxis, :] < edge[:, np.newaxis])
+
+
+@dataclass(frozen=True, slots=True)
+class ScatteredIce:
+    """An ice mask (the IceMask port) in patches far smaller than a block of an image, as holes in broken cloud are."""
+
+    share: float  # of the tile that is ice, 0-1
+    name: str = "patches"
+    side: int = 64  # pixels, of a patch
+
+    def on(self, grid: Grid) -> npt.NDArray[np.bool_]:
+        """True on ice, (rows, columns)."""
+        patches = -(-grid.rows // self.side), -(-grid.columns // self.side)
+        chosen = np.random.default_rng(0).random(patches) < self.share
+        wide = np.repeat(np.repeat(chosen, self.side, axis=0), self.side, axis=1)
+        return np.asarray(wide[: grid.rows, : grid.columns])

@@ -50,7 +50,8 @@ def quicklook(picture: Picture, *, title: str, lines: Sequence[str], shares: Seq
     _panel(draw, left, title=title, lines=lines, shares=shares, reasons=reasons)
     _scale_bar(draw, left, bottom - _MARGIN, picture.metres / zoom)
     out = io.BytesIO()
-    sheet.save(out, "PNG")  # without a palette of the whole, in which rare classes would lose their colour
+    # Without a palette of the whole, in which rare classes would lose their colour; more effort saves 2 % of the bytes.
+    sheet.save(out, "PNG", compress_level=1)
     return out.getvalue()
 
 

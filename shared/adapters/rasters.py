@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from shared.adapters.cog import CogWriter, growing
 from shared.errors import BadProduct
 from shared.models import shown
-from shared.science.layers import CLASS, QUALITY, Layer, Stored
+from shared.science.layers import Layer
 from shared.science.orthomosaic import Placed
 from shared.science.windows import Window
 
-_ENV = {"GDAL_NUM_THREADS": "1", "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_CACHEMAX": 64}
+_ENV = {"GDAL_NUM_THREADS": "1", "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_CACHEMAX": 16}
 _JP2 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"  # signature box, ISO/IEC 15444-1 Annex I
 _SOC, _SOT, _EOC = b"\xff\x4f", b"\xff\x90", b"\xff\xd9"  # markers, Annex A
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
-_MIXED = {CLASS.name: "MODE", QUALITY.name: "MODE"}  # codes cannot be averaged
 
 
 def check_codestream(data: bytes, label: str) -> None:
@@ -99,43 +99,6 @@ class _Raster:
             ) from cause
 
 
-@dataclass(frozen=True, slots=True)
-class _Writer:
-    layer: Layer
-    dataset: Any
-    memory: Any
-
-    def write(self, window: Window, numbers: Stored) -> None:
-        from rasterio.windows import Window as Rectangle
-
-        rectangle = Rectangle(window.column, window.row, window.width, window.height)
-        self.dataset.write(numbers, 1, window=rectangle)
-
-    def finish(self) -> bytes:
-        import rasterio
-        from rasterio.io import MemoryFile
-        from rasterio.shutil import copy
-
-        self.dataset.close()
-        options = {
-            "driver": "COG",
-            "compress": "DEFLATE",
-            # Noise of the last digits is most of a layer of values: higher levels take twice as long for 1 %.
-            "level": 6 if self.layer.categories else 1,
-            "predictor": "NO" if self.layer.categories else "YES",
-            "blocksize": 512,
-            "overview_resampling": _MIXED.get(self.layer.name, "AVERAGE"),
-            "num_threads": 1,  # several layers are finished at a time
-        }
-        with (
-            rasterio.Env(GDAL_CACHEMAX=_ENV["GDAL_CACHEMAX"]),
-            self.memory.open() as source,
-            MemoryFile(ext=".tif") as target,
-        ):
-            copy(source, target.name, **options)
-            return bytes(target.read())
-
-
 class GdalRasters:
     """The Rasters of `shared.pipeline.surface_ports`, by rasterio."""
 
@@ -167,30 +130,10 @@ class GdalRasters:
                 yield _Raster(dataset, label)
 
     @contextmanager
-    def create(self, layer: Layer, grid: Placed, *, block: tuple[int, int]) -> Iterator[_Writer]:
-        """Begin a layer as a compressed TIFF in memory whose blocks are those of the windows."""
-        import rasterio
-        from rasterio.io import MemoryFile
-
-        rows, columns = (side if side % 16 == 0 else 256 for side in block)  # TIFF tiles are multiples of 16
-        profile = {
-            "driver": "GTiff",
-            "width": grid.columns,
-            "height": grid.rows,
-            "count": 1,
-            "dtype": layer.dtype,
-            "nodata": layer.nodata,
-            "crs": grid.crs,
-            "transform": rasterio.Affine(*grid.transform),
-            "tiled": True,
-            "blockxsize": columns,
-            "blockysize": rows,
-            "compress": "ZSTD",  # read once more and then thrown away
-            "zstd_level": 1,
-        }
-        with MemoryFile(ext=".tif") as memory, memory.open(**profile) as dataset:
-            _describe(dataset, layer)
-            yield _Writer(layer, dataset, memory)
+    def create(self, layer: Layer, grid: Placed, *, block: tuple[int, int]) -> Iterator[CogWriter]:
+        """Begin a layer as a TIFF in memory whose blocks are those of the windows."""
+        with growing(layer, grid, block) as writer:
+            yield writer
 
     def longitudes_latitudes(self, epsg: int, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         """Points (easting, northing) as (longitude, latitude), WGS 84."""
@@ -198,13 +141,3 @@ class GdalRasters:
 
         longitudes, latitudes = transform(f"EPSG:{epsg}", "EPSG:4326", *zip(*points, strict=True))
         return list(zip(longitudes, latitudes, strict=True))
-
-
-def _describe(dataset: Any, layer: Layer) -> None:
-    dataset.set_band_description(1, layer.description)
-    dataset.units = (layer.unit,)
-    if layer.scale != 1:
-        dataset.scales, dataset.offsets = (layer.scale,), (0.0,)
-    if layer.categories:
-        dataset.write_colormap(1, {code: (*colour, 255) for code, (_, colour) in layer.categories.items()})
-        dataset.update_tags(1, **{f"CODE_{code}": label for code, (label, _) in layer.categories.items()})

@@ -10,9 +10,8 @@ compressed layers and a few windows.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -140,7 +139,6 @@ def map_surface(
         usability = Usability(result.tally.quality_counts())  # bands may lack data that the masks claim
         if not usability.suffices(options.minimum_usable):
             return Rejected(usability, options.minimum_usable)
-        result.sample.check(product)
         made = Made(
             product=product,
             processor=source.metadata.correction or processor or _usual_processor(product),
@@ -156,10 +154,20 @@ def map_surface(
             retrieval=engine.retrieval,
             created=clock(),
         )
-        with ThreadPoolExecutor(options.threads, thread_name_prefix="layers") as pool:
-            layers = {name: pool.submit(writer.finish).result for name, writer in result.writers.items()}
+        with _finished(result.writers, options.threads) as layers:  # the self-test need not wait for them
+            result.sample.check(product)
             picture = result.sample.picture()
             return publish(made, layers, picture, rasters=tools.rasters, quicklook=tools.quicklook, emit=emit)
+
+
+@contextmanager
+def _finished(writers: Mapping[str, LayerWriter], threads: int) -> Iterator[dict[str, Callable[[], bytes]]]:
+    """For each layer what waits for its file, while ``threads`` threads make them."""
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="layers")
+    try:
+        yield {name: pool.submit(writers[name].finish).result for name in writers}
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _check_bands(classifier: Classifier) -> None:
@@ -199,7 +207,7 @@ def _masks(source: Source, rasters: Rasters, options: Options) -> npt.NDArray[np
             return masked(scl, probability, on_ice, cloud_limit=options.cloud_probability, rule=options.cloud_rule)
 
         size = aligned(opened[0][0].block, options.window)
-        for window, codes in _in_order(windows(source.grid.shape, size), opened, read):
+        for window, codes in _as_done(windows(source.grid.shape, size), opened, read):
             quality[window.slices] = codes
     return quality
 
@@ -226,7 +234,7 @@ def _all_windows(source: Source, quality: npt.NDArray[np.uint8], engine: _Engine
             plan = list(windows(source.grid.shape, aligned(block, options.window)))
             for layer in all_layers(engine.retrieval):
                 result.writers[layer.name] = stack.enter_context(engine.rasters.create(layer, source.grid, block=block))
-            for done, (window, surface) in enumerate(_in_order(plan, opened, work), start=1):
+            for done, (window, surface) in enumerate(_as_done(plan, opened, work), start=1):
                 result.take(window, surface)
                 if engine.progress:
                     engine.progress(done, len(plan))
@@ -249,10 +257,13 @@ def _decoded(
     return numbers
 
 
-def _in_order(
+def _as_done(
     plan: Iterable[Window], opened: list[list[Raster]], work: Callable[[list[Raster], Window], _T]
 ) -> Iterator[tuple[Window, _T]]:
-    """Run ``work`` on as many threads as there are sets of rasters; yield in the order of ``plan``."""
+    """Run ``work`` on as many threads as there are sets of rasters; yield each window as soon as it is done.
+
+    In the order of ``plan`` a slow window would let the other threads wait, as few results may be kept.
+    """
     free: SimpleQueue[list[Raster]] = SimpleQueue()
     for readers in opened:
         free.put(readers)
@@ -264,15 +275,20 @@ def _in_order(
         finally:
             free.put(readers)
 
-    pending: deque[tuple[Window, Future[_T]]] = deque()
+    pending: dict[Future[_T], Window] = {}
     pool = ThreadPoolExecutor(len(opened), thread_name_prefix="windows")
     try:
         for window in plan:
-            pending.append((window, pool.submit(one, window)))
+            pending[pool.submit(one, window)] = window
             if len(pending) > len(opened) + 1:  # one waits while each thread works: bounded memory
-                first, future = pending.popleft()
-                yield first, future.result()
-        for rest, future in pending:
-            yield rest, future.result()
+                yield from _done(pending)
+        while pending:
+            yield from _done(pending)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _done(pending: dict[Future[_T], Window]) -> Iterator[tuple[Window, _T]]:
+    """Wait for one of ``pending`` at least, and take out what is done."""
+    for future in wait(pending, return_when=FIRST_COMPLETED).done:
+        yield pending.pop(future), future.result()

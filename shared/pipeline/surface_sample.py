@@ -89,4 +89,6 @@ class Sample:
         if len(at) < len(self.true_colour):  # a model of few bands
             return Picture(self.classes, self.quality, None, self.metres)
         reflectance = self.radiometry.reflectance(self.numbers)[at]
-        return Picture(self.classes, self.quality, true_colour(reflectance, missing), self.metres)
+        colour = true_colour(reflectance, missing)
+        colour[self.quality == Quality.NODATA] = Quality.NODATA.colour  # as on the map beside it
+        return Picture(self.classes, self.quality, colour, self.metres)

@@ -84,9 +84,9 @@ _QUALITY: dict[Quality, tuple[str, Colour]] = {
     Quality.NODATA: ("nodata", (0, 0, 0)),
     Quality.DEFECTIVE: ("defective", (90, 0, 90)),
     Quality.OUTSIDE_ICE: ("outside the ice mask", (190, 190, 180)),
-    Quality.CLOUD: ("cloud", (214, 198, 222)),
+    Quality.CLOUD: ("cloud", (196, 148, 190)),
     Quality.SHADOW: ("shadow", (110, 100, 125)),
-    Quality.CIRRUS: ("cirrus", (232, 220, 238)),
+    Quality.CIRRUS: ("cirrus", (250, 206, 226)),
     Quality.NOT_ICE: ("not ice", (140, 150, 110)),
     Quality.IMPLAUSIBLE: ("implausible reflectance", (220, 0, 120)),
 }

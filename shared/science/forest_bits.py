@@ -25,6 +25,7 @@ GROUP = 6  # classes whose shares the kernel adds up at once: those of the ice s
 DE_BRUIJN = 0x03F79D71B4CB0A89
 _ALL = (1 << WORD) - 1
 _MOST_BYTES = 64 * 1024 * 1024  # of the words; beyond, look-ups miss the caches and the plain way is no slower
+_MOST_ROWS = 65536  # their numbers fit 16 bits, and more of them a cache
 _SLOT = np.array([((DE_BRUIJN << bit) & _ALL) >> 58 for bit in range(WORD)])
 
 Found = tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64], npt.NDArray[np.float64]]
@@ -35,7 +36,7 @@ Kernel = Callable[..., None]  # see `shared.science.forest_kernel.evaluate`
 class BitVectors:
     """A forest for digital numbers of one radiometry."""
 
-    row: npt.NDArray[np.uint32]  # (bands, 65536): the row of `words` for a digital number of a band
+    row: npt.NDArray[np.uint16]  # (bands, 65536): the row of `words` for a digital number of a band
     words: npt.NDArray[np.uint64]  # (rows, trees): the leaves that are still possible
     shares: npt.NDArray[np.float64]  # (groups of classes, trees, slots, GROUP): of the leaf in a slot of a tree
     classes: int
@@ -44,7 +45,7 @@ class BitVectors:
     def of(cls, trees: Trees, radiometry: Radiometry) -> BitVectors | None:
         """The same forest; None where a tree has more than 64 leaves or the tables would be very large."""
         rows = np.count_nonzero(trees.left != LEAF) + len(radiometry.offsets)
-        if trees.largest > WORD or rows * trees.count * 8 > _MOST_BYTES:
+        if trees.largest > WORD or rows > _MOST_ROWS or rows * trees.count * 8 > _MOST_BYTES:
             return None
         masks = _Masks.of(trees)
         row, words = _tables(trees, radiometry, masks)
@@ -90,7 +91,7 @@ def _slotted(trees: Trees, masks: _Masks) -> npt.NDArray[np.float64]:
 
 def _tables(
     trees: Trees, radiometry: Radiometry, masks: _Masks
-) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint64]]:
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint64]]:
     row, words, used = [], list[npt.NDArray[np.uint64]](), 0
     whole = masks.under[trees.starts[:-1]]
     root = trees.starts[masks.tree]
@@ -107,4 +108,4 @@ def _tables(
         row.append(np.searchsorted(edges, np.arange(reflectance.size), side="right") + used)
         words.append(table)
         used += len(table)
-    return np.asarray(row, np.uint32), np.concatenate(words)
+    return np.asarray(row, np.uint16), np.concatenate(words)

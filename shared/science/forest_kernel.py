@@ -16,7 +16,7 @@ from shared.science.forest_bits import DE_BRUIJN, GROUP, Kernel
 _SPREAD, _SHIFT, _EVERY = np.uint64(DE_BRUIJN), np.uint64(58), np.uint64(2**64 - 1)
 _BLOCK = 128  # pixels whose words are held between the two passes
 _SIGNATURE = (
-    "void(uint16[:,::1],uint32[:,::1],uint64[:,::1],float64[:,:,:,::1],int64,uint8[::1],float64[::1],float64[::1])"
+    "void(uint16[:,::1],uint16[:,::1],uint64[:,::1],float64[:,:,:,::1],int64,uint8[::1],float64[::1],float64[::1])"
 )
 
 
@@ -39,7 +39,7 @@ def compiled() -> Kernel | None:
 
 def evaluate(  # noqa: PLR0912, PLR0917  # one loop for Numba, which takes arguments by position
     numbers: npt.NDArray[np.uint16],
-    row: npt.NDArray[np.uint32],
+    row: npt.NDArray[np.uint16],
     words: npt.NDArray[np.uint64],
     shares: npt.NDArray[np.float64],
     classes: int,
@@ -64,12 +64,19 @@ def evaluate(  # noqa: PLR0912, PLR0917  # one loop for Numba, which takes argum
             pixel = start + one
             for tree in range(trees):
                 possible[one, tree] = _EVERY
-            for band in range(0, bands, 3):  # three at a time; a band that comes twice changes nothing
-                x = row[band, numbers[band, pixel]]
-                y = row[min(band + 1, last), numbers[min(band + 1, last), pixel]]
-                z = row[min(band + 2, last), numbers[min(band + 2, last), pixel]]
+            for band in range(0, bands, 9):  # nine rows in one pass; a band that comes twice changes nothing
+                r0 = row[band, numbers[band, pixel]]
+                r1 = row[min(band + 1, last), numbers[min(band + 1, last), pixel]]
+                r2 = row[min(band + 2, last), numbers[min(band + 2, last), pixel]]
+                r3 = row[min(band + 3, last), numbers[min(band + 3, last), pixel]]
+                r4 = row[min(band + 4, last), numbers[min(band + 4, last), pixel]]
+                r5 = row[min(band + 5, last), numbers[min(band + 5, last), pixel]]
+                r6 = row[min(band + 6, last), numbers[min(band + 6, last), pixel]]
+                r7 = row[min(band + 7, last), numbers[min(band + 7, last), pixel]]
+                r8 = row[min(band + 8, last), numbers[min(band + 8, last), pixel]]
                 for tree in range(trees):
-                    possible[one, tree] &= words[x, tree] & words[y, tree] & words[z, tree]
+                    low = words[r0, tree] & words[r1, tree] & words[r2, tree] & words[r3, tree] & words[r4, tree]
+                    possible[one, tree] &= low & words[r5, tree] & words[r6, tree] & words[r7, tree] & words[r8, tree]
         for group in range(groups):
             for one in range(block):
                 a = b = c = d = e = f = 0.0  # sums that stay in registers

@@ -62,8 +62,7 @@ def _cloudy(by_scl: _Mask, by_probability: _Mask, rule: CloudRule) -> _Mask:
 
 def count(quality: npt.NDArray[np.uint8]) -> dict[Quality, int]:
     """Pixels per quality code."""
-    counts = np.bincount(quality.ravel(), minlength=len(Quality))
-    return {code: int(counts[code]) for code in Quality}
+    return {code: int(np.count_nonzero(quality == code)) for code in Quality}  # bincount would widen every code
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,8 @@ class Tally:
 
     def add(self, window: Surface) -> None:
         """Take in the layers of one window; a drone's has no algae index."""
-        self.classes += np.bincount(window[CLASS.name].ravel(), minlength=_CODES)
-        self.quality += np.bincount(window[QUALITY.name].ravel(), minlength=len(Quality))
+        self.classes += [np.count_nonzero(window[CLASS.name] == code) for code in range(_CODES)]
+        self.quality += [np.count_nonzero(window[QUALITY.name] == code) for code in Quality]
         self.albedo.add(window)
         if ALGAE.name in window:
             self.index.add(window)
