@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,7 +23,7 @@ def halved(layer: Layer, stored: Stored) -> Stored:
     """The next overview of ``stored`` (rows, columns), or of a part of it that begins on even rows and columns.
 
     Of codes the commonest of the four, of several as common the one that is first to be so; of values their mean,
-    halves rounded up. Pixels of nodata do not count, and four of them remain nodata. As GDAL does with MODE and
+    halves of whole numbers rounded up. Pixels of nodata do not count, and four of them remain nodata. As GDAL does with MODE and
     AVERAGE, save that a pixel at an odd edge is made of the two or the one that are left.
     """
     rows, columns = stored.shape
@@ -47,15 +49,18 @@ def _commonest(four: list[Stored], nodata: int | None) -> Stored:
 
 def _mean(four: list[Stored], nodata: int | None) -> Stored:
     """In single precision, which holds four numbers of 16 bits and their mean without rounding a half away."""
-    dtype = four[0].dtype
     values = [one.astype(np.float32) for one in four]
     valid: list[npt.NDArray[np.bool_]] = [one != nodata for one in four]
     if all(one.all() for one in valid):
-        quarter = (values[0] + values[1] + values[2] + values[3]) * np.float32(0.25)
-        return np.asarray(np.floor(quarter + np.float32(0.5)).astype(dtype))
+        return _rounded((values[0] + values[1] + values[2] + values[3]) * np.float32(0.25), four[0].dtype)
     total, count = np.zeros_like(values[0]), np.zeros_like(values[0])
     for one, is_valid in zip(values, valid, strict=True):
         total += np.where(is_valid, one, np.float32(0))
         count += is_valid
-    mean = np.floor(total / np.maximum(count, np.float32(1)) + np.float32(0.5))
-    return np.asarray(np.where(count > 0, mean, np.float32(nodata or 0)).astype(dtype))
+    mean = np.where(count > 0, total / np.maximum(count, np.float32(1)), np.float32(nodata or 0))
+    return _rounded(mean, four[0].dtype)
+
+
+def _rounded(mean: npt.NDArray[np.float32], dtype: np.dtype[Any]) -> Stored:
+    whole = mean if np.issubdtype(dtype, np.floating) else np.floor(mean + np.float32(0.5))
+    return np.asarray(whole.astype(dtype))

@@ -50,3 +50,9 @@ def test_parts_give_what_the_whole_gives_odd_edges_included(layer: Layer) -> Non
 
 def test_an_odd_edge_is_made_of_what_is_left() -> None:
     assert halved(ALBEDO, np.array([[2, 4, 8]], np.int16)).tolist() == [[3, 8]]
+
+
+def test_values_that_are_no_whole_numbers_are_not_rounded() -> None:
+    grain = Layer("GRAIN", "float32", -9999, "Grain radius", unit="mm")
+    stored = np.array([[0.25, 0.5, 0.1, -9999], [0.75, 1.0, -9999, 0.2]], np.float32)
+    assert halved(grain, stored).tolist() == [[0.625, pytest.approx(0.15)]]
