@@ -23,8 +23,8 @@ def halved(layer: Layer, stored: Stored) -> Stored:
     """The next overview of ``stored`` (rows, columns), or of a part of it that begins on even rows and columns.
 
     Of codes the commonest of the four, of several as common the one that is first to be so; of values their mean,
-    halves of whole numbers rounded up. Pixels of nodata do not count, and four of them remain nodata. As GDAL does with MODE and
-    AVERAGE, save that a pixel at an odd edge is made of the two or the one that are left.
+    halves of whole numbers rounded up. Pixels of nodata do not count, and four of them remain nodata. As GDAL does with
+    MODE and AVERAGE, save that a pixel at an odd edge is made of the two or the one that are left.
     """
     rows, columns = stored.shape
     if (stored == stored[0, 0]).all():  # mostly nodata
