@@ -52,9 +52,10 @@
       ctx.lineWidth = 1.5 * devicePixelRatio;
       const { middles } = placed(plot);
       let before = null;
-      for (const at of moments(mean)) {
-        if (before && at.time - before.time < GAP) line(ctx, spot(plot, before), spot(plot, at), 0.35);
-        before = at;
+      for (const at of moments(mean, middles)) {
+        const to = { ...at, y: plot.valToPos(at.value, "y", true) };
+        if (before && to.time - before.time < GAP) line(ctx, before, to, 0.35);
+        before = to;
       }
       for (let i = first; i <= last; i++) {
         if (mean[i] != null) line(ctx, { x: middles[i], y: plot.valToPos(low[i], "y", true) }, { x: middles[i], y: plot.valToPos(high[i], "y", true) }, 0.6);
@@ -73,21 +74,19 @@
   }
 
   // Where the line goes: the two halves of a split granule are one sensing, and count by what of the tile they show.
-  function moments(mean) {
+  function moments(mean, middles) {
     const found = [];
     mean.forEach((value, i) => {
       if (value == null) return;
-      const time = data.times[i], weight = Math.max(data.usable[i] ?? 0, 1e-3), last = found[found.length - 1];
-      if (!last || time - last.time > MOMENT) found.push({ time, weight, value });
-      else {
-        last.value = (last.value * last.weight + value * weight) / (last.weight + weight);
-        last.weight += weight;
-      }
+      const time = data.times[i], x = middles[i], weight = Math.max(data.usable[i] ?? 0, 1e-3), last = found[found.length - 1];
+      if (!last || time - last.time > MOMENT) return found.push({ time, x, value, weight });
+      const share = weight / (last.weight + weight);
+      last.x += (x - last.x) * share;
+      last.value += (value - last.value) * share;
+      last.weight += weight;
     });
     return found;
   }
-
-  const spot = (plot, at) => ({ x: plot.valToPos(at.time, "x", true), y: plot.valToPos(at.value, "y", true) });
 
   const seen = (values) => values.filter((value) => value != null);
   const padded = (low, high) => [low - 0.05 * (high - low || 1), high + 0.05 * (high - low || 1)];
