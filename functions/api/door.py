@@ -6,14 +6,14 @@ Nothing is reachable that is not let through here. Bodies are read and bounded h
 from __future__ import annotations
 
 import logging
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.api.access import TOKEN, Access, access
-from functions.api.links import RESULTS, folder_of
+from functions.api.access import QUERY, TOKEN, Access, access
+from functions.api.links import NOTIFICATIONS, RESULTS, folder_of
 from functions.api.problems import problem, problem_of
 from shared.errors import IceWatchError
 from shared.watchlist import MAX_BYTES
@@ -22,10 +22,12 @@ HEALTH, SIGN_IN, STATIC = "/api/health", "/sign-in", "/static/"
 _FOR_PROGRAMS = ("/api", "/stac")
 _READING = {"GET", "HEAD", "OPTIONS"}
 _MOST_PATH = 2048  # characters
+_MOST_QUERY = 500  # characters of a page's filters that are kept while somebody signs in
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
+    "strict-transport-security": "max-age=31536000",  # browsers heed it over HTTPS only
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }  # where an answer does not say otherwise
 _log = logging.getLogger("icewatch")
@@ -77,7 +79,7 @@ def _refusal(scope: Scope) -> Response | None:
     if found.is_open or path in {HEALTH, SIGN_IN} or path.startswith(STATIC) or _may(found, request, path, method):
         return None
     if not path.startswith(_FOR_PROGRAMS):
-        return RedirectResponse(f"{SIGN_IN}?next={quote(path, safe='/')}", status_code=303)
+        return RedirectResponse(f"{SIGN_IN}?next={quote(_wanted(request, path), safe='/')}", status_code=303)
     if not found.key:
         return problem(503, "No key is set up: the app setting API_KEY is missing, so nobody can be let in.")
     return problem(
@@ -87,16 +89,22 @@ def _refusal(scope: Scope) -> Response | None:
     )
 
 
+def _wanted(request: HTTPConnection, path: str) -> str:
+    """Where to go after signing in: the page with its filters, without a key that somebody put beside them."""
+    query = urlencode([(name, value) for name, value in request.query_params.multi_items() if name != QUERY])
+    return f"{path}?{query}" if 0 < len(query) <= _MOST_QUERY else path
+
+
 def _may(found: Access, request: HTTPConnection, path: str, method: str) -> bool:
     if found.knows(request):
         return True
     is_program = path.startswith(_FOR_PROGRAMS)
     if found.is_signed_in(request) and (method in _READING or not is_program):
         return True  # orders by cookie go through the pages, whose forms prove where they come from
+    token = request.query_params.get(TOKEN, "")
     if method in {"GET", "HEAD"} and path.startswith(RESULTS):
-        folder = folder_of(path.removeprefix(RESULTS))
-        return found.opens(request.query_params.get(TOKEN, ""), folder)
-    return False
+        return found.opens(token, folder_of(path.removeprefix(RESULTS)))
+    return method == "POST" and path == NOTIFICATIONS and found.notifies(token)
 
 
 def _is_own(request: HTTPConnection) -> bool:

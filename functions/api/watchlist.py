@@ -69,9 +69,12 @@ def read_watchlist(outside: Outside) -> Plain:
 async def write_watchlist(
     request: Request,
     outside: Outside,
-    if_match: Annotated[str | None, Header(description="Only where it still is this version", max_length=200)] = None,
+    if_match: Annotated[
+        str | None,
+        Header(description="Only where it still is this version", max_length=200, examples=['"0x8DC1B2A3F4E5D60"']),
+    ] = None,
     if_none_match: Annotated[
-        str | None, Header(description="'*': only where there is none yet", max_length=200)
+        str | None, Header(description="'*': only where there is none yet", max_length=200, examples=["*"])
     ] = None,
 ) -> Response:
     """Check a watchlist and put it in force; every fault is listed with its place, and then the old one stays."""

@@ -49,6 +49,15 @@ def test_every_route_says_what_it_is_for_and_what_may_go_wrong():
                 assert {"401", "422"} <= route["responses"].keys(), f"{method} {path}"
 
 
+@pytest.mark.parametrize("part", ["/stac", "/api/watchlist", "/api/notifications"])
+def test_every_parameter_has_an_example(part: str):
+    for path, methods in application().openapi()["paths"].items():
+        for route in methods.values() if path.startswith(part) else ():
+            for parameter in route.get("parameters", ()):
+                told = parameter["schema"].get("examples") or parameter.get("example")
+                assert told, f"{path}: {parameter['name']}"
+
+
 def test_every_error_of_ours_has_a_status():
     def below(kind: type[IceWatchError]) -> set[type[IceWatchError]]:
         return {kind}.union(*(below(child) for child in kind.__subclasses__()))
