@@ -26,6 +26,7 @@ NATIVE_METRES: Mapping[str, int] = {
 }
 ICE_BANDS = ("B02", "B03", "B04", "B05", "B06", "B07", "B8A", "B11", "B12")  # the classifier's nine, at 20 m
 _MAX_XML = 8 * 1024 * 1024  # bytes; real ones have at most 1 MB, and a parsed tree takes some twenty times the text
+_MOST_PLAIN = 100  # characters of a name or version
 _MOST_PIXELS = 10_980  # side of a tile at 10 m
 # What ESA and the processors after its format have used is 10000, and 1000 in the first drafts of it.
 _QUANTIFICATIONS = (1000.0, 20000.0)
@@ -91,6 +92,14 @@ def _text(root: Element, tag: str, source: str) -> str:
     return (found.text or "").strip()
 
 
+def _plain(text: str) -> str:
+    """A name or version as metadata states it, of what such names are made of.
+
+    It ends up in tables and pages: what spreadsheets take for a formula (=, +, -, @ at its begin) stays outside.
+    """
+    return re.sub(r"[^A-Za-z0-9_ .:/+,()-]", "", text).strip(" +-")[:_MOST_PLAIN].rstrip()
+
+
 def _number(root: Element, tag: str, source: str) -> float:
     text = _text(root, tag, source)
     try:
@@ -121,13 +130,13 @@ def parse_product_metadata(xml: bytes, source: str) -> ProductMetadata:
     }
     return ProductMetadata(
         level=level,
-        baseline=_text(root, "PROCESSING_BASELINE", source),
-        spacecraft=_text(root, "SPACECRAFT_NAME", source),
+        baseline=_plain(_text(root, "PROCESSING_BASELINE", source)),
+        spacecraft=_plain(_text(root, "SPACECRAFT_NAME", source)),
         quantification=quantification,
         offsets=_offsets(root, offset_tag, quantification, source),
         nodata=_special(special, "NODATA", 0, source),
         saturated=_special(special, "SATURATED", 65535, source),
-        correction=(root.findtext(".//L2A_PROCESSOR") or "").strip(),
+        correction=_plain(root.findtext(".//L2A_PROCESSOR") or ""),
     )
 
 

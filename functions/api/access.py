@@ -70,6 +70,14 @@ class Access:
         until = token[:_MOST_TEXT].partition(".")[0]
         return self._is_ahead(until) and _same(token, self._token(folder, until))
 
+    def notifier(self) -> str:
+        """What a provider's notifications carry, as its logs are no place for the key."""
+        return self._sign("notifications", "")
+
+    def notifies(self, token: str) -> bool:
+        """Whether ``token`` is what notifications carry."""
+        return _same(token, self.notifier())
+
     def _token(self, folder: str, until: str) -> str:
         return until + "." + self._sign("results", f"{until} {folder}")
 

@@ -22,7 +22,7 @@ from functions.api import (
     watchlist,
 )
 from functions.api.door import Door
-from functions.api.outside import KEYS
+from functions.api.outside import EVERYWHERE
 from functions.api.problems import Problem, say_problems
 from functions.pages.rendering import unknown_page
 from functions.pages.routes import router as pages
@@ -47,7 +47,7 @@ def application() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        dependencies=KEYS,
+        dependencies=EVERYWHERE,
     )
     # Names of products may hold a slash, where they are names of refused blobs: more precise addresses go first.
     parts = (health, watchlist, tiles, extracts, products, results, ordering, notifications, stac, stac_search)

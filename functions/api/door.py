@@ -11,14 +11,14 @@ import logging
 import re
 import time
 from datetime import UTC, datetime
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.api.access import TOKEN, Access, access
-from functions.api.links import RESULTS, folder_of, is_for_programs
+from functions.api.access import QUERY, TOKEN, Access, access
+from functions.api.links import NOTIFICATIONS, RESULTS, folder_of, is_for_programs
 from functions.api.problems import problem, problem_of
 from functions.api.snapshot import not_before
 from shared.errors import IceWatchError
@@ -30,10 +30,12 @@ _MOST_PATH = 2048  # characters
 _CHANGES = ("/orders/", "/api/orders/", "/api/watchlist")  # what is sent there changes what views show
 _CHANGED = "icewatch-changed"  # cookie: milliseconds since 1970
 _REMEMBERED = 120  # seconds, longer than any instance shows an old state
+_MOST_QUERY = 500  # characters of a page's filters that are kept while somebody signs in
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
+    "strict-transport-security": "max-age=31536000",  # browsers heed it over HTTPS only
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }  # where an answer does not say otherwise
 _log = logging.getLogger("icewatch")
@@ -103,7 +105,7 @@ def _refusal(scope: Scope) -> Response | None:
     if found.is_open or path in {HEALTH, SIGN_IN} or path.startswith(STATIC) or _may(found, request, path, method):
         return None
     if not is_for_programs(path):
-        return RedirectResponse(f"{SIGN_IN}?next={quote(path, safe='/')}", status_code=303)
+        return RedirectResponse(f"{SIGN_IN}?next={quote(_wanted(request, path), safe='/')}", status_code=303)
     if not found.key:
         return problem(503, "No key is set up: the app setting API_KEY is missing, so nobody can be let in.")
     return problem(
@@ -113,16 +115,22 @@ def _refusal(scope: Scope) -> Response | None:
     )
 
 
+def _wanted(request: HTTPConnection, path: str) -> str:
+    """Where to go after signing in: the page with its filters, without a key that somebody put beside them."""
+    query = urlencode([(name, value) for name, value in request.query_params.multi_items() if name != QUERY])
+    return f"{path}?{query}" if 0 < len(query) <= _MOST_QUERY else path
+
+
 def _may(found: Access, request: HTTPConnection, path: str, method: str) -> bool:
     if found.knows(request):
         return True
     is_program = is_for_programs(path)
     if found.is_signed_in(request) and (method in _READING or not is_program):
         return True  # orders by cookie go through the pages, whose forms prove where they come from
+    token = request.query_params.get(TOKEN, "")
     if method in {"GET", "HEAD"} and path.startswith(RESULTS):
-        folder = folder_of(path.removeprefix(RESULTS))
-        return found.opens(request.query_params.get(TOKEN, ""), folder)
-    return False
+        return found.opens(token, folder_of(path.removeprefix(RESULTS)))
+    return method == "POST" and path == NOTIFICATIONS and found.notifies(token)
 
 
 def _is_own(request: HTTPConnection) -> bool:

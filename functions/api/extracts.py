@@ -47,6 +47,7 @@ class AreaAnswer(BaseModel):
     sensing: datetime | None
     pixels: int
     km2: float
+    whole: bool = Field(description="Whether all of the polygon lies in the tile; false: the rest is not counted")
     classified: int = Field(description="Pixels that have a class")
     class_percent: dict[str, float] = Field(description="Share of each class in what is classified, percent")
     class_km2: dict[str, float]
@@ -85,13 +86,16 @@ def point(
 
 @router.post("/api/products/{product}/area", responses=answers(403, 413))
 def area(product: OfProduct, outside: Outside, geometry: Outline) -> AreaAnswer:
-    """Class shares, albedo and algae index within a GeoJSON polygon (WGS 84) of at most 4 million pixels."""
+    """Class shares, albedo and algae index within a GeoJSON polygon (WGS 84).
+
+    The window around the polygon, where it lies in the tile, may have 4 million pixels: 1,600 km2 at 20 m.
+    """
     from shared.adapters.extracts import read_area
 
     record = orders().known(product)
     found = read_area(_layers(record, outside), geometry.model_dump(mode="json"), most=MOST_PIXELS)
     counted = within(found.layers, found.inside, found.pixel_km2)
-    return AreaAnswer(product=record.name, sensing=record.times.get("sensing"), **asdict(counted))
+    return AreaAnswer(product=record.name, sensing=record.times.get("sensing"), whole=found.is_whole, **asdict(counted))
 
 
 def _layers(record: Record, outside: Services) -> Mapping[str, Callable[[], BinaryIO]]:

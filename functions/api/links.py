@@ -1,4 +1,4 @@
-"""The addresses of results under ``/api/results/``."""
+"""The addresses that carry a token: of results under ``/api/results/``, and the one that notifications are sent to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from shared.models import SURFACE
 
 RESULTS = "/api/results/"
 _FOR_PROGRAMS = ("/api", "/stac")
+NOTIFICATIONS = "/api/notifications"
 _DEPTH = 4  # <TILE>/<YYYY>/<MM>/<product>.SAFE
 
 
@@ -31,3 +32,9 @@ def result_link(path: str, *, signed: bool = False) -> str:
     name = path.removeprefix(f"{SURFACE}/")
     address, found = RESULTS + quote(name, safe="/"), access()
     return f"{address}?{TOKEN}={found.token(folder_of(name))}" if signed and not found.is_open else address
+
+
+def notifications_link() -> str:
+    """The address to give to who sends notifications; its token is good for nothing else, until the key changes."""
+    found = access()
+    return NOTIFICATIONS if found.is_open else f"{NOTIFICATIONS}?{TOKEN}={found.notifier()}"

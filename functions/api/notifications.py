@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
+from functions.api.links import NOTIFICATIONS, notifications_link
 from functions.api.outside import Outside
 from functions.api.problems import ALWAYS, answers
 from shared.messages import TILE_MONTHS
@@ -25,8 +26,20 @@ class Notified(BaseModel):
     )
 
 
+class Subscription(BaseModel):
+    """Where to have notifications sent."""
+
+    address: str = Field(examples=["https://icewatch.example.org/api/notifications?token=Zm9y..."])
+
+
+@router.get(NOTIFICATIONS, responses=answers(*ALWAYS))
+def subscription(request: Request) -> Subscription:
+    """The address to subscribe with at the Copernicus Data Space; its token is good for notifications only."""
+    return Subscription(address=str(request.base_url).rstrip("/") + notifications_link())
+
+
 @router.post(
-    "/api/notifications",
+    NOTIFICATIONS,
     responses=answers(*ALWAYS, 403, 413),
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
 )

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import JSONResponse, Response
 
 from functions.api.outside import Outside
 from functions.api.problems import ALWAYS, answers
 from functions.api.snapshot import snapshot
 from functions.api.stac_items import COLLECTION, GEO, GEOJSON, Links, item_of
-from functions.api.stac_search import Search, page_of
+from functions.api.stac_search import ITEM, Box, Limit, Search, Token, When, page_of
 from shared.errors import BadName, NotFound
 from shared.models import ProductName, Tile
 from shared.pipeline.overview import order
@@ -91,10 +91,10 @@ def items(
     request: Request,
     outside: Outside,
     *,
-    bbox: Annotated[str, Query(max_length=200, description="West, south, east, north in degrees")] = "",
-    datetime: Annotated[str, Query(max_length=100, description="An instant, or two with / between; .. is open")] = "",
-    limit: Annotated[int, Query(ge=1, le=250)] = 10,
-    token: Annotated[str, Query(max_length=400, description="As the link to the next page has it")] = "",
+    bbox: Box = "",
+    datetime: When = "",
+    limit: Limit = 10,
+    token: Token = "",
 ) -> JSONResponse:
     """The results page by page, newest first."""
     _check(collection)
@@ -105,7 +105,7 @@ def items(
 @router.get("/stac/collections/{collection}/items/{item}", response_class=Response, responses={**GEO, **answers(404)})
 def item(
     collection: OfCollection,
-    item: Annotated[str, Path(max_length=200, description="Name of the L2A product")],
+    item: Annotated[str, Path(max_length=200, description="Name of the L2A product", examples=[ITEM])],
     request: Request,
     outside: Outside,
 ) -> JSONResponse:

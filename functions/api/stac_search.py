@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as time
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import JSONResponse, Response
 
 from functions.api.cursors import after, cursor
@@ -26,7 +27,25 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 router = APIRouter(tags=["stac"], responses=answers(*ALWAYS))
+_POINT = '{"type":"Point","coordinates":[-49.1,67.0]}'
+ITEM = "S2A_MSIL2A_20210702T150911_N0511_R025_T22WEV_20240612T101500"
 _AT_ONCE = 8  # items read from the store at the same time
+MOST = 250  # items of one page; who asks for more gets these (OGC API Features 1.0, 7.15.2)
+Limit = Annotated[
+    int,
+    Field(ge=1, description=f"Items of one page; more than {MOST} are taken as {MOST}", examples=[100]),
+    AfterValidator(lambda asked: min(asked, MOST)),
+]
+Box = Annotated[str, Query(max_length=200, description="West,south,east,north in degrees", examples=["-51,66,-48,68"])]
+When = Annotated[
+    str,
+    Query(
+        max_length=100,
+        description="An instant, or two with / between; .. is open",
+        examples=["2021-06-01T00:00:00Z/.."],
+    ),
+]
+Token = Annotated[str, Query(max_length=400, description="As the link to the next page has it", examples=[""])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +77,8 @@ class Search:
         if bbox and intersects:
             raise BadName("Both bbox and intersects are given; one search takes one of them.")
         since, until = _interval(datetime)
-        said = {"bbox": bbox, "datetime": datetime, "ids": ids, "collections": collections, "limit": str(limit)}
+        shape = json.dumps(intersects, separators=(",", ":")) if intersects else ""
+        said = {"bbox": bbox, "intersects": shape, "datetime": datetime, "ids": ids, "collections": collections}
         return cls(
             place=_box(bbox) if bbox else _shape(intersects) if intersects else None,
             since=since,
@@ -67,7 +87,7 @@ class Search:
             collections=frozenset(filter(None, collections.split(","))),
             limit=limit,
             token=token,
-            asked=tuple((name, value) for name, value in said.items() if value),
+            asked=(*((name, value) for name, value in said.items() if value), ("limit", str(limit))),
         )
 
     def takes(self, record: Record) -> bool:
@@ -86,12 +106,14 @@ class SearchBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     bbox: list[float] | None = Field(default=None, min_length=4, max_length=6, examples=[[-51, 66, -48, 68]])
-    intersects: dict[str, JsonValue] | None = Field(default=None, description="A GeoJSON geometry")
+    intersects: dict[str, JsonValue] | None = Field(
+        default=None, description="A GeoJSON geometry", examples=[{"type": "Point", "coordinates": [-49.1, 67.0]}]
+    )
     datetime: str | None = Field(default=None, max_length=100, examples=["2021-06-01T00:00:00Z/.."])
-    ids: list[str] | None = Field(default=None, max_length=250)
-    collections: list[str] | None = Field(default=None, max_length=20)
-    limit: int = Field(default=10, ge=1, le=250)
-    token: str = Field(default="", max_length=400)
+    ids: list[str] | None = Field(default=None, max_length=250, examples=[[ITEM]])
+    collections: list[str] | None = Field(default=None, max_length=20, examples=[[COLLECTION]])
+    limit: Limit = 10
+    token: str = Field(default="", max_length=400, examples=[""])
 
 
 @router.get("/stac/search", response_class=Response, responses=GEO)
@@ -99,15 +121,24 @@ def search(
     request: Request,
     outside: Outside,
     *,
-    bbox: Annotated[str, Query(max_length=200, examples=["-51,66,-48,68"])] = "",
-    datetime: Annotated[str, Query(max_length=100, examples=["2021-06-01T00:00:00Z/.."])] = "",
-    ids: Annotated[str, Query(max_length=20_000, description="Item names, with commas between")] = "",
-    collections: Annotated[str, Query(max_length=1000)] = "",
-    limit: Annotated[int, Query(ge=1, le=250)] = 10,
-    token: Annotated[str, Query(max_length=400, description="As the link to the next page has it")] = "",
+    bbox: Box = "",
+    intersects: Annotated[str, Query(max_length=20_000, description="A GeoJSON geometry", examples=[_POINT])] = "",
+    datetime: When = "",
+    ids: Annotated[str, Query(max_length=20_000, description="Item names, with commas between", examples=[ITEM])] = "",
+    collections: Annotated[str, Query(max_length=1000, examples=[COLLECTION])] = "",
+    limit: Limit = 10,
+    token: Token = "",
 ) -> JSONResponse:
     """Results by place, time and name, newest first."""
-    wanted = Search.of(bbox=bbox, datetime=datetime, ids=ids, collections=collections, limit=limit, token=token)
+    wanted = Search.of(
+        bbox=bbox,
+        intersects=_geometry(intersects) if intersects else None,
+        datetime=datetime,
+        ids=ids,
+        collections=collections,
+        limit=limit,
+        token=token,
+    )
     return page_of(wanted, Links.of(request), outside, "/search")
 
 
@@ -176,11 +207,22 @@ def _box(text: str) -> BaseGeometry:
     return shapely.union(shapely.box(west, south, 180, north), shapely.box(-180, south, east, north))
 
 
+def _geometry(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as cause:
+        raise BadName(f"intersects is '{shown(text)}', which is no JSON; expected a GeoJSON geometry.") from cause
+    if not isinstance(found, dict):
+        raise BadName(f"intersects is '{shown(text)}'; expected a GeoJSON geometry.")
+    return found
+
+
 def _shape(geometry: dict[str, Any]) -> BaseGeometry:
     from shapely.errors import ShapelyError
     from shapely.geometry import shape
 
     try:
+        json.dumps(geometry, allow_nan=False)  # Python's reader takes NaN for a number
         found = shape(geometry)
         usable = found.is_valid and not found.is_empty
     except (ShapelyError, ValueError, TypeError, AttributeError, LookupError, RecursionError) as cause:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import ValidationError
@@ -11,14 +14,17 @@ from starlette.responses import Response as Plain
 from functions.api.outside import Outside
 from functions.api.problems import ALWAYS, Fault, Refusal, answers, faults_of
 from functions.api.snapshot import forget
-from shared.errors import BadSetting, NotFound
-from shared.models import WATCHLIST
+from shared.errors import BadSetting, Changed, NotFound
+from shared.models import WATCHLIST, shown
 from shared.pipeline.watching import in_force, parse
+from shared.ports import ObjectStore
 from shared.watchlist import Watchlist
 from shared.wiring import Services
 
 router = APIRouter(tags=["watchlist"])
 _JSON = "application/json"
+_TAG = re.compile(r'(W/)?"[!#-+\--~]*"')  # without commas, which no ETag of the storage has
+_TRIES = 20  # to write without conditions while others write
 _EMPTY = b'{"version": 1, "areas": []}'
 _EXAMPLE = {
     "version": 1,
@@ -64,9 +70,12 @@ def read_watchlist(outside: Outside) -> Plain:
 async def write_watchlist(
     request: Request,
     outside: Outside,
-    if_match: Annotated[str | None, Header(description="Only where it still is this version", max_length=200)] = None,
+    if_match: Annotated[
+        str | None,
+        Header(description="Only where it still is this version", max_length=200, examples=['"0x8DC1B2A3F4E5D60"']),
+    ] = None,
     if_none_match: Annotated[
-        str | None, Header(description="'*': only where there is none yet", max_length=200)
+        str | None, Header(description="'*': only where there is none yet", max_length=200, examples=["*"])
     ] = None,
 ) -> Response:
     """Check a watchlist and put it in force; every fault is listed with its place, and then the old one stays."""
@@ -82,18 +91,45 @@ def _put(body: bytes, if_match: str | None, if_none_match: str | None, outside: 
         parse(body)
     except BadSetting as error:
         raise Refusal(422, str(error), faults=_faults(error)) from error
-    store = outside.store
-    if if_match is not None and if_match != "*":
-        etag = store.replace(WATCHLIST, body, etag=if_match, content_type=_JSON)
-    elif if_none_match is not None:
-        etag = store.replace(WATCHLIST, body, etag=None, content_type=_JSON)
-    else:
-        store.write(WATCHLIST, body, content_type=_JSON)
-        written = store.info(WATCHLIST)
-        etag = written.etag if written else ""
-    in_force(store, ledger=outside.ledger, clock=outside.clock)
+    wanted = _Tags.of("If-Match", if_match), _Tags.of("If-None-Match", if_none_match)
+    etag = _replaced(outside.store, body, *wanted)
+    in_force(outside.store, ledger=outside.ledger, clock=outside.clock)
     forget()
     return etag
+
+
+@dataclass(frozen=True, slots=True)
+class _Tags:
+    """What an If-Match or If-None-Match names (RFC 9110, 8.8.3 and 13.1)."""
+
+    any: bool
+    tags: frozenset[str]
+
+    @classmethod
+    def of(cls, header: str, text: str | None) -> Self | None:
+        """None where the header is missing; Refusal where it does not parse."""
+        if text is None:
+            return None
+        tags = [part.strip() for part in text.split(",")]
+        if tags != ["*"] and not all(_TAG.fullmatch(tag) for tag in tags):
+            raise Refusal(400, f"{header} is '{shown(text)}'; expected * or the ETag of a version, in double quotes.")
+        return cls(tags == ["*"], frozenset(tags))
+
+    def name(self, etag: str | None) -> bool:
+        """Whether the version with ``etag`` (None: there is none) is among them."""
+        return etag is not None and (self.any or etag in self.tags)
+
+
+def _replaced(store: ObjectStore, body: bytes, match: _Tags | None, none_match: _Tags | None) -> str:
+    """Write where the conditions hold of what is there; the ETag of just this, whatever others write after it."""
+    for _ in range(_TRIES):
+        info = store.info(WATCHLIST)
+        etag = info.etag if info else None
+        if (match and not match.name(etag)) or (none_match and none_match.name(etag)):
+            break
+        with suppress(Changed):
+            return store.replace(WATCHLIST, body, etag=etag, content_type=_JSON)
+    raise Changed("The watchlist has been changed since it was read.")
 
 
 def _faults(error: BadSetting) -> list[Fault]:

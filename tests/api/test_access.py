@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 
 from functions.api.access import COOKIE, Access, access
@@ -117,6 +119,8 @@ def test_a_token_opens_one_folder_for_an_hour_or_two():
     assert not one.opens(token, "22WEV/2021/07/b.SAFE")
     assert not Access(KEY, False, b"another", now).opens(token, "22WEV/2021/07/a.SAFE")
     assert not one.opens("9" * 12 + ".x", "22WEV/2021/07/a.SAFE")
+    longer = f"{int(token.partition('.')[0]) + 3600}.{token.partition('.')[2]}"
+    assert not one.opens(longer, "22WEV/2021/07/a.SAFE")
     now.now += 2 * 3600
     assert not one.opens(token, "22WEV/2021/07/a.SAFE")
 
@@ -128,6 +132,46 @@ def test_a_token_opens_results_only(world: World):
     assert client.get(link).status_code == 422  # let in, and told that this is no product
     for path in ("/api/products", "/stac", "/api/results/22WEV/2021/07/b.SAFE/x.tif"):
         assert client.get(path, params={"token": token}).status_code == 401
+
+
+def test_a_token_gives_nothing_but_reading(world: World):
+    link = result_link("surface/22WEV/2021/07/a.SAFE/x.tif", signed=True)
+    client = world.client(key="")
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        assert client.request(method, link).status_code == 401
+
+
+def test_who_sends_notifications_learns_an_address_for_them_alone(world: World):
+    address = world.client().get("/api/notifications").json()["address"]
+    assert address.startswith("https://icewatch.example.org/api/notifications?token=")
+    assert world.key not in address
+    token, stranger = address.partition("token=")[2], world.client(key="")
+    assert stranger.post(address, json={}).status_code == 422  # let in, and told that this is no notification
+    assert stranger.post("/api/notifications?token=x", json={}).status_code == 401
+    assert stranger.get(address).status_code == 401
+    for method, path in (("GET", "/api/products"), ("POST", "/api/orders/retry"), ("PUT", "/api/watchlist")):
+        assert stranger.request(method, path, params={"token": token}, json={}).status_code == 401
+        assert stranger.request(method, path, params={"code": token}, json={}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ("/products?state=FAILED&tile=22WEV", "/products?state=FAILED&tile=22WEV"),
+        ("/refused?name=a%20%26%20b.zip", "/refused?name=a+%26+b.zip"),
+        ("/products?code=a-wrong-key&state=FAILED", "/products?state=FAILED"),
+        ("/products?code=a-wrong-key", "/products"),
+        (f"/products?reason={'x' * 1000}", "/products"),
+    ],
+)
+def test_after_signing_in_one_is_where_one_wanted_to_be(world: World, asked: str, wanted: str):
+    client = world.client(key="")
+    form = client.get(asked).headers["location"]
+    assert form.startswith("/sign-in?next=")
+    (sent,) = parse_qs(urlsplit(form).query)["next"]
+    assert sent == wanted
+    answer = client.post("/sign-in", data={"key": world.key, "next": sent})
+    assert answer.headers["location"] == wanted
 
 
 def test_the_folder_of_a_token_is_that_of_the_file():

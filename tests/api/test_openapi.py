@@ -49,6 +49,29 @@ def test_every_route_says_what_it_is_for_and_what_may_go_wrong():
                 assert {"401", "422"} <= route["responses"].keys(), f"{method} {path}"
 
 
+@pytest.mark.parametrize("part", ["/stac", "/api/watchlist", "/api/notifications"])
+def test_every_parameter_has_an_example(part: str):
+    for path, methods in application().openapi()["paths"].items():
+        for route in methods.values() if path.startswith(part) else ():
+            for parameter in route.get("parameters", ()):
+                told = parameter["schema"].get("examples") or parameter.get("example")
+                assert told, f"{path}: {parameter['name']}"
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/api/products?states=FAILED", "There is no parameter 'states' here; it takes after, from, limit,"),
+        ("/api/failures?%3Cb%3E=1", "There is no parameter '<b>' here; it takes tile."),
+        ("/api/watchlist?a=1", "There is no parameter 'a' here; it takes none."),
+    ],
+)
+def test_a_parameter_that_a_route_does_not_have_is_refused(client, path: str, sentence: str):
+    answer = client.get(path)
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith(sentence)
+
+
 def test_every_error_of_ours_has_a_status():
     def below(kind: type[IceWatchError]) -> set[type[IceWatchError]]:
         return {kind}.union(*(below(child) for child in kind.__subclasses__()))

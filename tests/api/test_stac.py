@@ -19,6 +19,7 @@ from pystac_client import Client
 from functions.api.access import HEADER
 from functions.api.application import application
 from functions.api.stac_items import COLLECTION
+from functions.api.stac_search import MOST
 from shared.models import BlobPath, ProductName, State
 from tests.api.conftest import HERE, World
 from tests.small_l2a import PRODUCT
@@ -64,7 +65,7 @@ def opened(served: tuple[World, str]) -> Client:
 
 
 def test_a_client_walks_from_the_landing_page_to_every_item(served):
-    names = several(served[0], 6)
+    names = several(served[0], 6)  # with the one that is there: two pages of three and one of one
     catalog = opened(served)
     (collection,) = list(catalog.get_collections())
     assert collection.id == COLLECTION
@@ -72,6 +73,16 @@ def test_a_client_walks_from_the_landing_page_to_every_item(served):
     assert [item.id for item in collection.get_items()] == names
     assert [item.id for item in catalog.search(limit=3).items()] == names
     assert [item.id for item in catalog.search(limit=3, method="GET").items()] == names
+    assert [item.id for item in catalog.search(limit=500).items()] == names  # as many as a page may have
+
+
+@pytest.mark.parametrize(("place", "count"), [((-50.5, 67.0), 4), ((10.5, 45.5), 0)])
+def test_a_shape_narrows_by_get_as_by_post_on_every_page(served, place: tuple[float, float], count: int):
+    several(served[0], 3)
+    shape = {"type": "Point", "coordinates": place}
+    for method in ("GET", "POST"):
+        search = opened(served).search(intersects=shape, limit=3, method=method)
+        assert (search.matched(), len(list(search.items()))) == (count, count), method
 
 
 def test_items_are_valid_and_their_assets_open_by_their_links_alone(served):
@@ -128,11 +139,24 @@ def test_an_item_links_to_where_it_belongs(client, world: World):
         {"datetime": "2024-02-01/2024-01-01"},
         {"datetime": "../.."},
         {"limit": "0"},
+        {"intersects": "here"},
+        {"intersects": "[0, 0]"},
+        {"intersects": '{"type": "Point", "coordinates": [NaN, 0]}'},
+        {"intersects": '{"type": "Point", "coordinates": [0, 0]}', "bbox": "1,2,3,4"},
         {"token": "!!"},
     ],
 )
 def test_a_search_that_does_not_parse_is_refused(client, query: dict[str, str]):
     assert client.get("/stac/search", params=query).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/stac/search", f"/stac/collections/{COLLECTION}/items"])
+def test_who_asks_for_more_than_a_page_holds_gets_a_page(client, world: World, path: str):
+    several(world, MOST)
+    found = client.get(path, params={"limit": str(10**9)}).json()
+    assert (found["numberReturned"], found["numberMatched"]) == (MOST, MOST + 1)
+    (following,) = [link["href"] for link in found["links"] if link["rel"] == "next"]
+    assert client.get(following).json()["numberReturned"] == 1
 
 
 @pytest.mark.parametrize(

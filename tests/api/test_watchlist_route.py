@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from starlette.testclient import TestClient
 
-from shared.models import WATCHLIST
+from shared.models import WATCHLIST, BlobPath
 from tests.api.conftest import World
 
 GOOD = {"version": 1, "areas": [{"name": "a", "tiles": ["22WEV"]}]}
@@ -61,6 +63,55 @@ def test_who_has_seen_an_older_version_replaces_nothing(client: TestClient):
     late = client.put("/api/watchlist", json=GOOD, headers={"if-match": seen})
     assert late.status_code == 412
     assert client.get("/api/watchlist").json() == OTHER
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "status"),
+    [
+        ("if-match", '"another", {etag}', 204),
+        ("if-match", '"another", "older"', 412),
+        ("if-match", "W/{etag}", 412),  # no byte-for-byte promise
+        ("if-match", "*", 204),
+        ("if-none-match", '"another"', 204),
+        ("if-none-match", '"another", {etag}', 412),
+        ("if-none-match", "*", 412),
+        ("if-match", "0x1", 400),
+        ("if-match", "*, {etag}", 400),
+        ("if-match", '"a" "b"', 400),
+        ("if-match", "", 400),
+        ("if-none-match", '"', 400),
+    ],
+)
+def test_conditions_are_taken_as_http_has_them(client: TestClient, header: str, text: str, status: int):
+    etag = client.put("/api/watchlist", json=GOOD).headers["etag"]
+    answer = client.put("/api/watchlist", json=OTHER, headers={header: text.format(etag=etag)})
+    assert answer.status_code == status
+    assert client.get("/api/watchlist").json() == (OTHER if status == 204 else GOOD)
+
+
+def test_nothing_is_replaced_where_nothing_is(client: TestClient, world: World):
+    assert client.put("/api/watchlist", json=GOOD, headers={"if-match": "*"}).status_code == 412
+    assert WATCHLIST not in world.store.blobs
+
+
+def test_of_several_who_put_at_once_each_hears_of_the_own_version(client: TestClient, world: World):
+    mine = json.dumps(GOOD).encode()
+    replace = world.store.replace
+    theirs: list[str] = []
+
+    def crowded(path: BlobPath, data: bytes, *, etag: str | None, content_type: str) -> str:
+        """Somebody is faster by a moment, and somebody else comes a moment later."""
+        if not theirs:
+            theirs.append(replace(path, json.dumps(OTHER).encode(), etag=etag, content_type=content_type))
+        written = replace(path, data, etag=etag, content_type=content_type)
+        theirs.append(replace(path, json.dumps(OTHER).encode(), etag=written, content_type=content_type))
+        return written
+
+    world.store.replace = crowded  # type: ignore[method-assign]
+    told = client.put("/api/watchlist", content=mine).headers["etag"]
+    world.store.replace = replace  # type: ignore[method-assign]
+    assert told not in theirs
+    assert client.put("/api/watchlist", json=GOOD, headers={"if-match": told}).status_code == 412
 
 
 def test_the_first_one_is_put_only_where_there_is_none(client: TestClient):

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -18,13 +19,15 @@ from local.copernicus import Forbidden
 from local.scenes import SceneSpec, build_scene
 from shared.messages import PRODUCTS, ProductMessage
 from shared.models import ProductName, State, TileMonth
+from shared.science.classes import SurfaceClass
 from tests.end_to_end.browser import DESK, PHONE, barriers, browsing, shot, window
 from tests.end_to_end.conftest import CLEAR, NO_OFFSET, Pipeline
 from tests.fakes import FakeLedger
-from tests.unit.pages_case import BROKEN, Pages, some_records
+from tests.unit.pages_case import BROKEN, Pages, classified, some_records
 
 TILE = "22WDV"
 FORBIDDEN = f"S2A_MSIL1C_20210702T150911_N0511_R025_T{TILE}_20240612T101500"
+SPLIT = "S2A_MSIL1C_20210702T150911_N0511_R025_T22WEV_20240612T101500"
 KEY = "a-key-of-thirty-letters-and-more"
 VIEWS = {
     "overview": "/",
@@ -47,7 +50,13 @@ def locked(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of the pages over fakes, where a key is asked for."""
     monkeypatch.setenv("AzureWebJobsStorage", "UseDevelopmentStorage=true")
     monkeypatch.setenv("API_KEY", KEY)
-    app = Pages(FakeLedger(some_records())).app
+    with _served(Pages(FakeLedger(some_records()))) as address:
+        yield address
+
+
+@contextmanager
+def _served(pages: Pages) -> Iterator[str]:
+    app = pages.app
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -174,6 +183,36 @@ def test_a_chart_is_read_with_the_keyboard_alone(browser: Browser, site: Site):
             page.keyboard.press(key)
         page.keyboard.press("Home")
         assert said.inner_text() == values[0]
+
+
+def test_the_halves_of_a_split_granule_stand_side_by_side(browser: Browser, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AzureWebJobsStorage", "UseDevelopmentStorage=true")
+    monkeypatch.delenv("API_KEY", raising=False)
+    other = SPLIT.replace("T101500", "T101600")
+    halves = [
+        classified(SPLIT, l2a=SPLIT, class_percent={"HA": 100.0}, usable_percent=48.0),
+        classified(other, l2a=other, class_percent={"LA": 100.0}, usable_percent=12.0),
+    ]
+    with _served(Pages(FakeLedger(halves))) as address, window(browser, DESK) as page:
+        page.goto(f"{address}/tiles/22WEV/series")
+        expect(page.locator("canvas")).to_have_count(4)
+        shot(page, "desk-halves")
+        with page.expect_download() as saving:
+            page.get_by_role("button", name="Save classes as PNG").click()
+        picture = Image.open(BytesIO(saving.value.path().read_bytes())).convert("RGB")
+        row = [picture.getpixel((x, picture.height // 2)) for x in range(picture.width)]
+        heavy, light = (row.count(surface.colour) for surface in (SurfaceClass.HEAVY_ALGAE, SurfaceClass.LIGHT_ALGAE))
+        assert heavy == pytest.approx(light, abs=2)
+        assert heavy > 3
+        plot = page.locator("#usable .u-over")
+        plot.scroll_into_view_if_needed()
+        area = plot.bounding_box()
+        assert area is not None
+        told = set()
+        for step in (-3, 3):
+            page.mouse.move(area["x"] + area["width"] / 2 + step, area["y"] + 20)
+            told.add(page.locator("#usable .u-legend .u-series").nth(1).inner_text().split()[-2])
+        assert told == {"Usable48.0", "Usable12.0"}
 
 
 def test_no_page_has_barriers(browser: Browser, site: Site):

@@ -80,6 +80,23 @@ def test_offsets_quantification_and_special_values_come_from_the_metadata() -> N
     assert (product.baseline, product.spacecraft) == ("05.11", "Sentinel-2B")
 
 
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [
+        ("Sen2Cor 02.12.03", "Sen2Cor 02.12.03"),
+        ("approximate 1 (flat, 20 m)", "approximate 1 (flat, 20 m)"),
+        ('=HYPERLINK("http://evil","x")', "HYPERLINK(http://evil,x)"),
+        ("+-+1+cmd|' /C calc'!A0", "1+cmd /C calcA0"),
+        ("@SUM(1)\ta\n\u202eb", "SUM(1)ab"),
+        ("x" * 5000, "x" * 100),
+        ("=", ""),
+    ],
+)
+def test_what_corrected_a_product_is_no_more_than_a_name(stated: str, kept: str) -> None:
+    said = PRODUCT.replace("</n1:P>", f"<L2A_PROCESSOR>{stated}</L2A_PROCESSOR></n1:P>")
+    assert parse_product_metadata(said.encode(), "m").correction == kept
+
+
 def test_metadata_without_offsets_means_none_are_added() -> None:
     assert parse_product_metadata(without(PRODUCT, "RADIO_ADD_OFFSET").encode(), "m").offsets == dict.fromkeys(BANDS, 0)
 

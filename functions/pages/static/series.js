@@ -4,6 +4,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const charts = new Map();
   const sync = uPlot.sync("series");
+  const MOMENT = 60; // seconds: the halves of a split granule are kept apart by one, so that the axis rises
   const GAP = 120 * 86400; // seconds: the polar night, across which no line is drawn
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -49,16 +50,18 @@
       ctx.clip();
       ctx.strokeStyle = ctx.fillStyle = ink;
       ctx.lineWidth = 1.5 * devicePixelRatio;
+      const { middles } = placed(plot);
       let before = null;
-      for (let i = first; i <= last; i++) {
-        if (mean[i] == null) continue;
-        const at = { x: plot.valToPos(data.times[i], "x", true), y: plot.valToPos(mean[i], "y", true), time: data.times[i] };
-        if (before && at.time - before.time < GAP) line(ctx, before, at, 0.35);
-        line(ctx, { x: at.x, y: plot.valToPos(low[i], "y", true) }, { x: at.x, y: plot.valToPos(high[i], "y", true) }, 0.6);
-        before = at;
+      for (const at of moments(mean, middles)) {
+        const to = { ...at, y: plot.valToPos(at.value, "y", true) };
+        if (before && to.time - before.time < GAP) line(ctx, before, to, 0.35);
+        before = to;
       }
       for (let i = first; i <= last; i++) {
-        if (mean[i] != null) dot(ctx, plot.valToPos(data.times[i], "x", true), plot.valToPos(mean[i], "y", true), data.approximate[i]);
+        if (mean[i] != null) line(ctx, { x: middles[i], y: plot.valToPos(low[i], "y", true) }, { x: middles[i], y: plot.valToPos(high[i], "y", true) }, 0.6);
+      }
+      for (let i = first; i <= last; i++) {
+        if (mean[i] != null) dot(ctx, middles[i], plot.valToPos(mean[i], "y", true), data.approximate[i]);
       }
       ctx.restore();
     };
@@ -68,6 +71,21 @@
       series: [time, { label, fill: ink, stroke: ink, paths: () => null, points: { show: false }, value: (_, value, __, i) => (value == null ? "–" : `${shown(value, digits)} ± ${shown(sd[i], digits)}`) }],
       values: [data.times, mean],
     };
+  }
+
+  // Where the line goes: the two halves of a split granule are one sensing, and count by what of the tile they show.
+  function moments(mean, middles) {
+    const found = [];
+    mean.forEach((value, i) => {
+      if (value == null) return;
+      const time = data.times[i], x = middles[i], weight = Math.max(data.usable[i] ?? 0, 1e-3), last = found[found.length - 1];
+      if (!last || time - last.time > MOMENT) return found.push({ time, x, value, weight });
+      const share = weight / (last.weight + weight);
+      last.x += (x - last.x) * share;
+      last.value += (value - last.value) * share;
+      last.weight += weight;
+    });
+    return found;
   }
 
   const seen = (values) => values.filter((value) => value != null);
@@ -99,23 +117,23 @@
     const drawBars = (plot) => {
       const { ctx } = plot;
       const [first, last] = plot.series[0].idxs;
-      const middles = data.times.map((time) => plot.valToPos(time, "x", true));
-      const width = barWidth(middles.slice(first, last + 1));
+      const { middles, widths } = placed(plot);
       ctx.save();
       ctx.beginPath();
       ctx.rect(plot.bbox.left, plot.bbox.top, plot.bbox.width, plot.bbox.height);
       ctx.clip();
       for (let i = first; i <= last; i++) {
+        const left = middles[i] - widths[i] / 2;
         let sum = 0;
         for (const { percent: share, colour: fill } of parts) {
           const top = plot.valToPos(sum + (share[i] ?? 0), "y", true);
           ctx.fillStyle = fill;
-          ctx.fillRect(middles[i] - width / 2, top, width, plot.valToPos(sum, "y", true) - top);
+          ctx.fillRect(left, top, widths[i], plot.valToPos(sum, "y", true) - top);
           sum += share[i] ?? 0;
         }
         ctx.strokeStyle = colour("--rule");
         ctx.lineWidth = 0.5 * devicePixelRatio;
-        if (sum) ctx.strokeRect(middles[i] - width / 2, plot.valToPos(sum, "y", true), width, plot.valToPos(0, "y", true) - plot.valToPos(sum, "y", true));
+        if (sum) ctx.strokeRect(left, plot.valToPos(sum, "y", true), widths[i], plot.valToPos(0, "y", true) - plot.valToPos(sum, "y", true));
       }
       ctx.restore();
     };
@@ -127,11 +145,41 @@
     };
   }
 
-  // Most of the usual distance between two acquisitions, and never too thin to see.
-  function barWidth(middles) {
-    const gaps = middles.slice(1).map((x, i) => x - middles[i]).sort((a, b) => a - b);
+  // The middle and the width of each acquisition on the canvas. Those that would hide each other, as the halves of a
+  // split granule and, on a long axis, all of a day, stand side by side and share one width.
+  function placed(plot) {
+    const at = data.times.map((time) => plot.valToPos(time, "x", true));
+    const [first, last] = plot.series[0].idxs;
+    const halfDay = plot.valToPos(43200, "x", true) - plot.valToPos(0, "x", true);
+    const width = barWidth(at.slice(first, last + 1), halfDay);
+    const middles = [...at], widths = at.map(() => width);
+    for (let begin = 0, end; begin < at.length; begin = end) {
+      for (end = begin + 1; end < at.length && at[end] - at[begin] < width / 2; ) end++;
+      const part = width / (end - begin), middle = (at[begin] + at[end - 1]) / 2;
+      for (let i = begin; end - begin > 1 && i < end; i++) {
+        widths[i] = part;
+        middles[i] = middle - width / 2 + (i - begin + 0.5) * part;
+      }
+    }
+    return { middles, widths };
+  }
+
+  // Most of the usual distance between two acquisitions of different days, and never too thin to see.
+  function barWidth(at, halfDay) {
+    const gaps = at.slice(1).map((x, i) => x - at[i]).filter((gap) => gap > halfDay).sort((a, b) => a - b);
     const usual = gaps.length ? gaps[Math.floor(gaps.length / 2)] : Infinity;
-    return Math.max(3, Math.min(18, 0.8 * usual / devicePixelRatio)) * devicePixelRatio;
+    return Math.max(4, Math.min(18, (0.8 * usual) / devicePixelRatio)) * devicePixelRatio;
+  }
+
+  // The acquisition whose place is nearest to the mouse, for the values below a chart.
+  function nearest(plot, _, closest) {
+    const { middles } = placed(plot);
+    const mouse = plot.bbox.left + plot.cursor.left * devicePixelRatio;
+    let found = closest;
+    middles.forEach((middle, i) => {
+      if (Math.abs(middle - mouse) < Math.abs(middles[found] - mouse)) found = i;
+    });
+    return found;
   }
 
   const kinds = {
@@ -156,7 +204,7 @@
         width: place.clientWidth, height, axes: axes(label), hooks: made.hooks ?? {}, series: made.series,
         scales: { x: { time: true, range: timeRange }, ...made.scales },
         tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
-        cursor: { y: false, sync: { key: sync.key }, drag: { x: true, y: false }, points: { show: false } },
+        cursor: { y: false, dataIdx: nearest, sync: { key: sync.key }, drag: { x: true, y: false }, points: { show: false } },
         legend: { live: true },
       };
       charts.set(name, new uPlot(options, made.values, place));
