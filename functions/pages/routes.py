@@ -16,17 +16,19 @@ from functions.pages import doing, views
 from functions.pages.charts import chart_data, in_words
 from functions.pages.rendering import HEADERS, PageRoute, page, static_file
 from shared.errors import NotFound
-from shared.messages import QUEUES, poison_of
-from shared.models import MANIFEST, BlobPath, ProductName, State, Tile, l2a_folder, shown
+from shared.models import MANIFEST, BlobPath, ProductName, State, l2a_folder, shown
+from shared.pipeline.lookup import partition_of
+from shared.pipeline.metrics import ALL_QUEUES
 from shared.pipeline.metrics_orbits import missing
 from shared.pipeline.orders import Orders
-from shared.pipeline.overview import Filter, chosen, tiles
-from shared.pipeline.overview_alarms import alarms
+from shared.pipeline.overview import Filter, chosen, orthomosaics, tiles
+from shared.pipeline.overview_alarms import Situation, alarms
 from shared.pipeline.overview_calendar import calendar, years
 from shared.pipeline.overview_failures import failures
 from shared.pipeline.overview_series import series
+from shared.pipeline.runs import TIMERS, runs
 from shared.pipeline.watching import watchlist
-from shared.records import REFUSED, Record
+from shared.records import DRONE, REFUSED, Record
 
 PER_PAGE = 100  # products of one page of the list
 _PICTURE_HEADERS = {**HEADERS, "Cache-Control": "private, max-age=3600"}
@@ -48,19 +50,27 @@ def static(name: str) -> Response:
 @router.get("/")
 def overview(request: Request, seen: Seen, outside: Outside) -> Response:
     """Is it alive, what came in, and what ought somebody to look at."""
-    watched, now = watchlist(outside.store), outside.clock()
-    names = [name for queue in QUEUES for name in (queue, poison_of(queue))]
-    depths = {name: outside.queues.depth(name) for name in names}
-    found = tiles(seen.records, watched)
+    watched = watchlist(outside.store)
+    situation = Situation(
+        records=seen.records,
+        months=seen.months,
+        depths={queue: outside.queues.depth(queue) for queue in ALL_QUEUES},
+        runs=[runs(step, outside.store) for step in TIMERS],
+        watched=watched,
+        now=outside.clock(),
+    )
+    found, drone = tiles(seen.records, watched), orthomosaics(seen.records)
     return page(
         request,
         "overview.html",
         tiles=found,
-        totals=views.sums(tile.states for tile in found),
-        alarms=[(alarm, views.alarm_page(alarm)) for alarm in alarms(seen.records, depths, watched, now)],
-        depths=depths,
+        orthomosaics=drone,
+        totals=views.sums([*(tile.states for tile in found), drone]),
+        alarms=[(alarm, views.alarm_page(alarm)) for alarm in alarms(situation)],
+        depths=situation.depths,
+        runs=situation.runs,
         seen=seen,
-        now=now,
+        now=situation.now,
     )
 
 
@@ -125,8 +135,9 @@ class Asked:
 
     def wanted(self) -> Filter:
         """The same as the read model knows it; BadName for a tile that is none."""
+        tile = self.tile.strip()
         return Filter(
-            tile=Tile.parse(self.tile.strip().upper()).name if self.tile.strip() else None,
+            tile=partition_of(tile if tile in {DRONE, REFUSED} else tile.upper()) if tile else None,
             since=_day(self.since),
             until=_day(self.until),
             states=frozenset({State(self.state)} if self.state in set(State) else ()),

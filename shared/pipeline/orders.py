@@ -19,11 +19,12 @@ from datetime import datetime, timedelta
 
 from shared.errors import BadName, NotFound, PermanentError, WrongState
 from shared.messages import CLASSIFICATIONS, TILE_MONTHS, ClassificationMessage, TileMonthMessage
-from shared.models import MANIFEST, ProductName, State, Tile, TileMonth, l2a_folder, shown
+from shared.models import MANIFEST, ProductName, State, Tile, TileMonth, l2a_folder
+from shared.pipeline.lookup import known
 from shared.pipeline.overview_failures import key as reason_key
 from shared.pipeline.retry import is_retried, retry
 from shared.ports import Clock, Ledger, ObjectStore, Queues
-from shared.records import CANCEL, REFUSED, Record
+from shared.records import CANCEL, Record
 
 MOST_MONTHS = 240  # of one backfill
 MOST_AT_ONCE = 1000  # products of one order
@@ -133,17 +134,8 @@ class Orders:
         return Ordered(f"{record.name} is taken off.", (record.name,))
 
     def known(self, name: str) -> Record:
-        """The record of a product by its name or its L2A's, or of a refused thing; NotFound where there is none."""
-        try:
-            product = ProductName.parse(name)
-        except BadName:
-            record = self.ledger.get(REFUSED, name)
-        else:
-            tile = product.tile
-            record = self.ledger.get(tile.name, str(product)) or self.ledger.by_l2a(tile, str(product))
-        if record is None:
-            raise NotFound(f"The ledger knows no product {shown(name)}.")
-        return record
+        """The row that ``name`` means, as `lookup.known` says; NotFound where there is none."""
+        return known(self.ledger, name)
 
     def _put_back(self, record: Record) -> None:
         rescue = retry(record, store=self.store, ledger=self.ledger, clock=self.clock)

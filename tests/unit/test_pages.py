@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from functions.pages import words
+from functions.pages.views import is_over
 from local.report import write_page
 from shared.messages import PRODUCTS, poison_of
 from shared.models import State, Tile, TileMonth
 from shared.pipeline.orders import ASKED
+from shared.pipeline.runs import TIMERS, note
 from shared.records import MonthRecord
 from tests.fakes import FakeLedger
 from tests.unit.pages_case import (
@@ -132,6 +134,21 @@ def test_a_product_shows_maps_layers_with_links_and_its_history_with_durations(p
     assert found[1] == "3 min"
 
 
+def test_the_overview_says_when_the_timers_last_ran_and_that_all_is_well_only_where_it_is(pages: Pages):
+    calm = Pages(FakeLedger([classified()]))
+    calm.clock.now = soon = classified().times["sensing"] + timedelta(days=5)
+    for step in TIMERS:
+        note(step, calm.store, calm.clock)
+    html = calm.get("/")
+    assert "Nothing needs a look" in html
+    assert "schedule and watch run" in html
+    calm.clock.now = soon + timedelta(hours=1)
+    html = calm.get("/")
+    assert "Nothing needs a look" not in html
+    assert "The timer &#39;watch&#39; last ran on" in html
+    assert 'id="runs"' in html
+
+
 def test_the_true_colour_picture_is_offered_only_where_the_l2a_product_is_still_there(pages: Pages):
     assert "true-colour.jpg" not in pages.get(f"/products/{CLEAR}")
 
@@ -226,6 +243,8 @@ def test_what_was_ordered_is_said_until_it_has_happened(pages: Pages):
         "22WEV", CLEAR, lambda old: old.advanced(old.state, step="classify", at=NOW + timedelta(hours=1))
     )
     assert "will be classified again" not in pages.get(f"/products/{CLEAR}?ordered=reclassify")
+    assert not is_over("retry", a_record(BROKEN, State.STAGED))
+    assert is_over("retry", classified())
     assert "<b>" not in pages.get(f"/products/{CLEAR}?ordered=<b>x")
 
 
