@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -16,6 +16,7 @@ from functions.pages import doing, views
 from functions.pages.charts import chart_data, in_words
 from functions.pages.rendering import HEADERS, PageRoute, page, static_file
 from shared.errors import NotFound
+from shared.messages import TILE_MONTHS
 from shared.models import MANIFEST, BlobPath, ProductName, State, l2a_folder, shown
 from shared.pipeline.lookup import partition_of
 from shared.pipeline.metrics import ALL_QUEUES
@@ -30,6 +31,7 @@ from shared.pipeline.runs import TIMERS, runs
 from shared.pipeline.watching import watchlist
 from shared.records import DRONE, REFUSED, Record
 
+_LATELY = timedelta(minutes=5)
 PER_PAGE = 100  # products of one page of the list
 _PICTURE_HEADERS = {**HEADERS, "Cache-Control": "private, max-age=3600"}
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -76,7 +78,7 @@ def overview(request: Request, seen: Seen, outside: Outside) -> Response:
 
 @router.get("/tiles/{tile}/calendar")
 def calendar_of_tile(
-    request: Request, *, tile: OfTile, seen: Seen, outside: Outside, year: Year = None, ordered: Count = 0
+    request: Request, *, tile: OfTile, seen: Seen, outside: Outside, year: Year = None, ordered: str = ""
 ) -> Response:
     """Every acquisition of a year on its day, and which months were never searched."""
     now = outside.clock()
@@ -91,7 +93,7 @@ def calendar_of_tile(
         tile=tile,
         year=shown_year,
         years=sorted({*known, now.year, shown_year}, reverse=True),
-        ordered=ordered,
+        waiting=outside.queues.depth(TILE_MONTHS) if ordered else None,
         rows=views.rows(months, missed, now),
         missed=missed,
         totals=views.sums(month.states for month in months),
@@ -207,7 +209,7 @@ def _product(request: Request, record: Record, seen: Snapshot, outside: Outside,
         links=[(file, base + result_link(file.path, signed=True)) for file in files if file.description],
         has_l2a=bool(record.l2a) and outside.store.info(_l2a(record) / MANIFEST) is not None,
         orders=views.orders_for(record),
-        ordered="" if views.is_over(ordered, record) else doing.DONE.get(ordered, ""),
+        ordered=doing.DONE.get(ordered, "") if views.is_under_way(ordered, record) else "",
         earlier=earlier,
         later=later,
         seen=seen,
@@ -231,11 +233,7 @@ def _l2a(record: Record) -> BlobPath:
 
 
 @router.get("/failures")
-def failed(
-    request: Request,
-    seen: Seen,
-    accepted: Count | None = None,
-    left: Count = 0,
-) -> Response:
+def failed(request: Request, seen: Seen, outside: Outside, ordered: str = "") -> Response:
     """What failed, grouped by reason, with a button to try again."""
-    return page(request, "failures.html", groups=failures(seen.records), accepted=accepted, left=left, seen=seen)
+    put_back = views.put_back_since(seen.records, outside.clock() - _LATELY) if ordered else None
+    return page(request, "failures.html", groups=failures(seen.records), put_back=put_back, seen=seen)

@@ -17,7 +17,7 @@ from shared.pipeline.overview_calendar import CalendarMonth
 from shared.pipeline.overview_failures import failed_in
 from shared.pipeline.retry import is_retried
 from shared.ports import BlobInfo
-from shared.records import DRONE, REFUSED, Record
+from shared.records import CANCEL, DRONE, REFUSED, Record
 from shared.science.layers import LAYERS
 from shared.science.orthomosaic import DRONE_LAYERS
 
@@ -175,11 +175,22 @@ def may_retry(record: Record) -> bool:
     return is_retried(record) and record.partition != DRONE and (record.partition != REFUSED or bool(record.message))
 
 
-def is_over(order: str, record: Record) -> bool:
-    """Whether what was ordered has happened by now, so that nothing need be said about it."""
-    if order == "reclassify":
-        return record.times.get("classify", _NEVER) > record.times.get(ASKED, _NEVER)
-    return order == "retry" and record.state.is_final
+def is_under_way(order: str, record: Record) -> bool:
+    """Whether the row itself says that ``order`` was given and has not come to its end: an address may say anything."""
+    match order:
+        case "reclassify":
+            return record.times.get(ASKED, _NEVER) > record.times.get("classify", _NEVER)
+        case "retry":
+            return "retry" in record.times and not record.state.is_final
+        case "cancel":
+            return CANCEL in record.times and record.state is State.SKIPPED
+        case _:
+            return order == "none"
+
+
+def put_back_since(records: Iterable[Record], since: datetime) -> int:
+    """How many rows say that a person put them back after ``since``."""
+    return sum(record.times.get("retry", _NEVER) >= since for record in records)
 
 
 def neighbours(records: Sequence[Record], record: Record) -> tuple[Record | None, Record | None]:

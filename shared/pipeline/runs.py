@@ -20,6 +20,7 @@ TIMERS: Mapping[str, timedelta] = {  # step -> how often it runs until its own r
     "watch": timedelta(minutes=15),
 }
 _REMEMBERED = 6  # runs before the last
+_SLACK = timedelta(minutes=30)  # late is nobody before, also after some runs by hand within a minute
 _ENOUGH = 3  # pauses between runs that say how often it runs
 
 
@@ -43,7 +44,7 @@ class Runs:
 
     def is_late(self, now: datetime) -> bool:
         """Whether it has not run for twice its interval."""
-        return self.last is None or now - self.last > 2 * self.every
+        return self.last is None or now - self.last > max(2 * self.every, _SLACK)
 
 
 def note(step: str, store: ObjectStore, clock: Clock) -> None:

@@ -142,6 +142,14 @@ def test_a_timer_is_late_after_twice_its_interval_which_its_own_runs_tell():
     assert seen.is_late(clock.now + timedelta(hours=2, seconds=1))
 
 
+def test_runs_by_hand_within_a_minute_make_no_timer_late():
+    store, clock = FakeStore(), FakeClock()
+    for _ in range(5):
+        clock.advance(seconds=2)
+        runs.note("watch", store, clock)
+    assert not runs.runs("watch", store).is_late(clock.now + timedelta(minutes=29))
+
+
 def test_a_timer_of_which_little_is_known_runs_as_it_is_set_up():
     assert runs.Runs("schedule", (NOON, NOON - timedelta(days=9))).every == timedelta(hours=6)
     assert runs.Runs("watch").is_late(NOON)
