@@ -12,7 +12,7 @@ from functions.api.links import result_link
 from functions.api.ordering import orders
 from functions.api.outside import OfProduct, OfTile, Outside
 from functions.api.snapshot import Snapshot, snapshot
-from functions.pages import doing, views
+from functions.pages import doing, pictures, views
 from functions.pages.charts import chart_data, in_words
 from functions.pages.rendering import HEADERS, PageRoute, page, static_file
 from shared.errors import NotFound
@@ -218,13 +218,11 @@ def _product(request: Request, record: Record, seen: Snapshot, outside: Outside,
 
 @router.get("/products/{product}/true-colour.jpg")
 def true_colour(product: OfProduct, taking: Taking, outside: Outside) -> Response:
-    """The corrected acquisition as the eye would see it, small; made when asked for."""
-    from shared.adapters.truecolour import true_colour
-
+    """The corrected acquisition as the eye would see it, small; made when first asked for."""
     record = taking.known(product)
     if not record.l2a:
         raise NotFound(f"{record.name} is not corrected.")
-    picture = true_colour(outside.store, _l2a(record))
+    picture = pictures.true_colour(outside.store, _l2a(record))
     return Response(picture, media_type="image/jpeg", headers=_PICTURE_HEADERS)
 
 
