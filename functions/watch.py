@@ -13,6 +13,7 @@ def watch(timer: func.TimerRequest) -> None:
     """See what waits, send again what lost its message, heal what lost its blobs, and measure it all."""
     from functions.measuring import export, measured
     from shared.measures import RESCUES, Measure
+    from shared.messages import CLASSIFICATIONS
     from shared.pipeline import runs
     from shared.pipeline import watch as step
     from shared.pipeline.reconcile import reconcile
@@ -26,7 +27,8 @@ def watch(timer: func.TimerRequest) -> None:
     for rescue in step.watch(ledger=outside.ledger, queues=outside.queues, clock=outside.clock):
         outside.queues.send(rescue.queue, rescue.message.encode())
         sent += 1
-    for rescue in reconcile(ledger=outside.ledger, store=outside.store, clock=outside.clock):
+    waiting = outside.queues.depth(CLASSIFICATIONS)
+    for rescue in reconcile(ledger=outside.ledger, store=outside.store, clock=outside.clock, waiting=waiting):
         outside.queues.send(rescue.queue, rescue.message.encode())
         sent += 1
     export([*measured(), Measure(RESCUES, sent)])

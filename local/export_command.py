@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +17,7 @@ from local.export_tables import write_tables
 from local.session import FOLDER, session
 from shared.errors import BadSetting, NotFound
 from shared.models import State, shown
+from shared.science.layers import LAYERS, Layer
 from shared.wiring import Services
 
 
@@ -25,6 +26,7 @@ def export(  # noqa: PLR0917  # Typer reads the parameters
     season: Annotated[int, typer.Option(help="Year; in the southern hemisphere July of it to June of the next.")],
     format_: Annotated[str, typer.Option("--format", help="netcdf or zarr.")] = "netcdf",
     fill: Annotated[bool, typer.Option("--fill", help="Fill gaps in time; what is filled is marked.")] = False,
+    layer: Annotated[list[str] | None, typer.Option(help="Only this layer, such as ALBEDO; may be repeated.")] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the cube and the tables.")] = Path(),
     results: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A folder of result files, in place of the store; no tables.")
@@ -39,6 +41,7 @@ def export(  # noqa: PLR0917  # Typer reads the parameters
     if format_ not in {*Format}:
         raise BadSetting(f"The format is '{shown(format_)}'; expected netcdf or zarr.")
     form = Format(format_)
+    layers = _layers(layer)
     target = out / f"icewatch_{wanted.tile}_{wanted.year}{'_filled' if fill else ''}{form.ending}"
     if target.exists() and not overwrite:
         raise BadSetting(f"{target} exists already; give --overwrite, or another folder with --out.")
@@ -46,11 +49,11 @@ def export(  # noqa: PLR0917  # Typer reads the parameters
         raise BadSetting(f"{shown(out)} is a file; expected a folder.")
     out.mkdir(parents=True, exist_ok=True)
     if results is not None:
-        _write(in_folder(results, wanted), wanted, target, form, fill=fill)
+        _write(in_folder(results, wanted), wanted, target, form, fill=fill, layers=layers)
         return
     with session(folder) as outside, tempfile.TemporaryDirectory(prefix=".icewatch-export-", dir=out) as scratch:
         acquisitions = _fetched(outside, wanted, out, Path(scratch))
-        _write(acquisitions, wanted, target, form, fill=fill)
+        _write(acquisitions, wanted, target, form, fill=fill, layers=layers)
 
 
 def _fetched(outside: Services, season: Season, out: Path, scratch: Path) -> list[Acquisition]:
@@ -65,11 +68,22 @@ def _fetched(outside: Services, season: Season, out: Path, scratch: Path) -> lis
         return fetch(records, outside.store, scratch, progress=progress)
 
 
-def _write(acquisitions: list[Acquisition], season: Season, target: Path, form: str, *, fill: bool) -> None:
+def _layers(names: list[str] | None) -> list[Layer]:
+    """The layers of those names, in any case; all where none is named."""
+    known = {layer.name: layer for layer in LAYERS}
+    chosen = {name.upper() for name in names or known}
+    if unknown := [name for name in names or () if name.upper() not in known]:
+        raise BadSetting(f"There is no layer '{shown(unknown[0])}'; expected one of {', '.join(known)}.")
+    return [layer for name, layer in known.items() if name in chosen]
+
+
+def _write(
+    acquisitions: list[Acquisition], season: Season, target: Path, form: str, *, fill: bool, layers: Sequence[Layer]
+) -> None:
     from local.export_cube import cube
     from local.export_files import Format, write
 
-    dataset = cube(acquisitions, season, fill=fill)
+    dataset = cube(acquisitions, season, fill=fill, layers=layers)
     with _bar("write") as progress:
         write(dataset, target, Format(form), progress=progress)
     Console().print(f"{target}: {dataset.sizes['time']} dates of {season.tile}, season {season}", soft_wrap=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -30,14 +30,17 @@ if TYPE_CHECKING:
 BLOCK = 512  # pixels per side, as in the result files
 _STRIP = 64  # rows filled at a time: temporary arrays of a block stay small
 _STANDARD_NAMES = {"ALBEDO": "surface_albedo"}
-_ANCILLARY = {"CLASS": "CONFIDENCE QUALITY", "ALBEDO": "QUALITY", "ALGAE": "QUALITY"}
+_ANCILLARY = {"CLASS": ("CONFIDENCE", "QUALITY"), "ALBEDO": ("QUALITY",), "ALGAE": ("QUALITY",)}
 GRID = "crs"  # variable that holds the grid mapping
 
 
-def cube(acquisitions: Sequence[Acquisition], season: Season, *, fill: bool) -> xr.Dataset:
+def cube(
+    acquisitions: Sequence[Acquisition], season: Season, *, fill: bool, layers: Sequence[Layer] = LAYERS
+) -> xr.Dataset:
     """The lazy cube of ``acquisitions``, one time per sensing; BadProduct where one cannot be read or fits no grid.
 
     With ``fill``, ALBEDO is filled linearly in time and CLASS with the class nearest in time, and FILLED says where.
+    Only ``layers`` are in it, and what says where they are filled.
     """
     import pyproj
 
@@ -46,9 +49,11 @@ def cube(acquisitions: Sequence[Acquisition], season: Season, *, fill: bool) -> 
     variables: dict[str, xr.DataArray] = {layer.name: loaded[layer.name] for layer in LAYERS}
     if fill:
         variables |= _filled(variables)
+    left_out = [layer.name for layer in LAYERS if layer not in layers]
+    variables = {name: array for name, array in variables.items() if name not in left_out}
     for name, array in variables.items():
-        array.attrs, array.encoding = _attributes(name), {}
-    dataset = loaded.assign(variables).assign({GRID: ((), np.int32(0), grid)})
+        array.attrs, array.encoding = _attributes(name, variables.keys()), {}
+    dataset = loaded.drop_vars(left_out).assign(variables).assign({GRID: ((), np.int32(0), grid)})
     return _described(dataset, acquisitions, season, fill=fill)
 
 
@@ -139,7 +144,7 @@ def _fill_strip(stored: npt.NDArray[np.int16], days: npt.NDArray[np.float64]) ->
     return np.where(np.isnan(values), missing, np.rint(values)).astype(np.int16)
 
 
-def _attributes(name: str) -> dict[str, Any]:
+def _attributes(name: str, present: Collection[str]) -> dict[str, Any]:
     if name == "FILLED":
         return {
             "long_name": "Cells that hold no observation but what was interpolated in time",
@@ -159,8 +164,8 @@ def _attributes(name: str) -> dict[str, Any]:
         attributes |= {"units": layer.unit, "scale_factor": layer.scale, "add_offset": 0.0}
     if name in _STANDARD_NAMES:
         attributes["standard_name"] = _STANDARD_NAMES[name]
-    if name in _ANCILLARY:
-        attributes["ancillary_variables"] = _ANCILLARY[name]
+    if beside := [other for other in _ANCILLARY.get(name, ()) if other in present]:
+        attributes["ancillary_variables"] = " ".join(beside)
     return attributes
 
 

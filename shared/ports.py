@@ -196,8 +196,8 @@ class Ledger(Protocol):
         """
         ...
 
-    def records(self, partition: str | None = None) -> Iterator[Record]:
-        """All records, or those of one partition."""
+    def records(self, partition: str | None = None, *, since: datetime | None = None) -> Iterator[Record]:
+        """All records, or those of one partition; with ``since`` only those written at that instant or later."""
         ...
 
     def in_state(self, state: State) -> Iterator[Record]:
@@ -216,8 +216,8 @@ class Ledger(Protocol):
         """Create or replace what is known about a tile-month."""
         ...
 
-    def months(self, tile: Tile | None = None) -> Iterator[MonthRecord]:
-        """What is known about all tile-months, or those of one tile."""
+    def months(self, tile: Tile | None = None, *, since: datetime | None = None) -> Iterator[MonthRecord]:
+        """What is known about all tile-months, or those of one tile; ``since`` as in `records`."""
         ...
 
 

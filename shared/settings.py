@@ -122,12 +122,14 @@ class Backfill:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What the estimate of a product's cost rests on: list prices in US dollars; free grants are left out."""
+    """What the estimate of a product's cost rests on: US dollars, free grants left out; no default without a source."""
 
-    gb_second: float = 0.000026  # of a Flex Consumption instance on demand, per GB of its memory
+    # Of a Flex Consumption instance on demand, per GB of its memory; East US, as
+    # https://modal.com/blog/azure-function-pricing-guide tells the list price on 2025-05-22.
+    gb_second: float = 0.000026
     instance_gb: float = 2.0  # memory of an instance that stages or classifies
-    cpu_second: float = 0.000024  # of a Container Apps vCPU
-    gib_second: float = 0.000003  # of a Container Apps GiB of memory
+    cpu_second: float | None = None  # of a Container Apps vCPU; none: it is not known, nor what a correction costs
+    gib_second: float | None = None  # of a Container Apps GiB of memory
     cpus: float = 4.0  # of the correction's container
     gib: float = 8.0  # of the correction's container
 
@@ -216,8 +218,8 @@ def _prices(env: Mapping[str, str]) -> Prices:
     return Prices(
         gb_second=_number(env, "PRICE_GB_SECOND", usual.gb_second, 0, 1e6),
         instance_gb=_number(env, "INSTANCE_GB", usual.instance_gb, 0, 1e3),
-        cpu_second=_number(env, "PRICE_CPU_SECOND", usual.cpu_second, 0, 1e6),
-        gib_second=_number(env, "PRICE_GIB_SECOND", usual.gib_second, 0, 1e6),
+        cpu_second=_price(env, "PRICE_CPU_SECOND"),
+        gib_second=_price(env, "PRICE_GIB_SECOND"),
         cpus=_number(env, "JOB_CPUS", usual.cpus, 0, 1e3),
         gib=_number(env, "JOB_GIB", usual.gib, 0, 1e4),
     )
@@ -268,6 +270,10 @@ def _number(env: Mapping[str, str], name: str, default: float, low: float, high:
     if not low <= value <= high:  # also refuses NaN
         raise BadSetting(f"{name} is {text}; expected a number from {low:g} to {high:g}.")
     return value
+
+
+def _price(env: Mapping[str, str], name: str) -> float | None:
+    return _number(env, name, 0.0, 0, 1e6) if env.get(name) else None
 
 
 def _choice(env: Mapping[str, str], name: str, choices: tuple[int, ...]) -> int | None:

@@ -199,6 +199,7 @@ class FakeLedger(Scripted):
         super().__init__()
         self.rows: dict[tuple[str, str], Record] = {(r.partition, r.name): _copied(r) for r in records}
         self.month_rows: dict[TileMonth, MonthRecord] = {m.month: m for m in months}
+        self.written: dict[object, datetime] = {}  # row or month -> when it was last written, by the real clock
         self.interfere: Callable[[], object] | None = None
 
     def get(self, partition: str, name: str) -> Record | None:
@@ -211,6 +212,7 @@ class FakeLedger(Scripted):
         if (record.partition, record.name) in self.rows:
             return False
         self.rows[record.partition, record.name] = _copied(record)
+        self.written[record.partition, record.name] = datetime.now(UTC)
         return True
 
     def update(self, partition: str, name: str, change: Callable[[Record], Record]) -> Record:
@@ -225,14 +227,18 @@ class FakeLedger(Scripted):
                 interfere()
             if self.rows.get((partition, name)) is old:
                 self.rows[partition, name] = _copied(new)
+                self.written[partition, name] = datetime.now(UTC)
                 return _copied(new)
         raise StorageUnavailable(f"The record {partition}/{name} is written by others all the time.")
 
-    def records(self, partition: str | None = None) -> Iterator[Record]:
+    def records(self, partition: str | None = None, *, since: datetime | None = None) -> Iterator[Record]:
         self._called("records", partition)
         for key, record in sorted(self.rows.items()):
-            if partition in {None, key[0]}:
+            if partition in {None, key[0]} and self._is_newer(key, since):
                 yield _copied(record)
+
+    def _is_newer(self, key: object, since: datetime | None) -> bool:
+        return since is None or self.written.get(key, datetime.min.replace(tzinfo=UTC)) >= since
 
     def in_state(self, state: State) -> Iterator[Record]:
         self._called("in_state", state)
@@ -248,13 +254,15 @@ class FakeLedger(Scripted):
         self._called("month", month)
         return self.month_rows.get(month)
 
-    def months(self, tile: Tile | None = None) -> Iterator[MonthRecord]:
+    def months(self, tile: Tile | None = None, *, since: datetime | None = None) -> Iterator[MonthRecord]:
         self._called("months", tile)
-        return iter([row for month, row in self.month_rows.items() if tile in {None, month.tile}])
+        rows = [row for row in self.month_rows.items() if tile in {None, row[0].tile}]
+        return iter([row for month, row in rows if self._is_newer(month, since)])
 
     def save_month(self, record: MonthRecord) -> None:
         self._called("save_month", record)
         self.month_rows[record.month] = record
+        self.written[record.month] = datetime.now(UTC)
 
 
 class FakeLinks:

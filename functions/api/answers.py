@@ -67,6 +67,10 @@ class ProductDetail(ProductAnswer):
     model: str = Field(description="The classifier", examples=["ice_surface 1.0.0"])
     times: dict[str, datetime] = Field(description="When each step was done, and when it was sensed and published")
     attempts: dict[str, int] = Field(description="Tries of each step")
+    cost_usd: dict[str, float] = Field(
+        description="Estimated cost of each step's last run, US dollars, where its prices are known",
+        examples=[{"stage": 0.0032}],
+    )
     error: str = Field(description="What went wrong last and may pass by itself")
     note: str = Field(description="What the provider did to it after it was processed")
     successor: str = Field(description="The product of the same acquisition that takes its place")

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
 
 from functions.api import (
     extracts,
@@ -23,6 +24,7 @@ from functions.api import (
 from functions.api.door import Door
 from functions.api.outside import KEYS
 from functions.api.problems import Problem, say_problems
+from functions.pages.rendering import unknown_page
 from functions.pages.routes import router as pages
 from shared.pipeline.surface_results import VERSION
 
@@ -53,6 +55,7 @@ def application() -> FastAPI:
         app.include_router(part.router)
     app.include_router(pages, include_in_schema=False)
     say_problems(app)
+    app.add_exception_handler(HTTPException, unknown_page)
     app.add_middleware(Door)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # as FastAPI's own text says to extend it
     return app

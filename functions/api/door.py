@@ -1,11 +1,16 @@
 """In front of everything over HTTP: who may come in, how much they may bring, and what they hear if something breaks.
 
 Nothing is reachable that is not let through here. Bodies are read and bounded here, before any route runs.
+
+Who has changed something gets a cookie that says when: any instance of the app then shows them no state from before.
 """
 
 from __future__ import annotations
 
 import logging
+import re
+import time
+from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
 from starlette.requests import HTTPConnection
@@ -13,15 +18,18 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.api.access import TOKEN, Access, access
-from functions.api.links import RESULTS, folder_of
+from functions.api.links import RESULTS, folder_of, is_for_programs
 from functions.api.problems import problem, problem_of
+from functions.api.snapshot import not_before
 from shared.errors import IceWatchError
 from shared.watchlist import MAX_BYTES
 
 HEALTH, SIGN_IN, STATIC = "/api/health", "/sign-in", "/static/"
-_FOR_PROGRAMS = ("/api", "/stac")
 _READING = {"GET", "HEAD", "OPTIONS"}
 _MOST_PATH = 2048  # characters
+_CHANGES = ("/orders/", "/api/orders/", "/api/watchlist")  # what is sent there changes what views show
+_CHANGED = "icewatch-changed"  # cookie: milliseconds since 1970
+_REMEMBERED = 120  # seconds, longer than any instance shows an old state
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -42,7 +50,7 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = False
+        began, is_change = False, scope["method"] not in _READING and str(scope["path"]).startswith(_CHANGES)
 
         async def sending(message: Message) -> None:
             nonlocal began
@@ -50,9 +58,12 @@ class Door:
                 began = True
                 present = {name.lower() for name, _ in message["headers"]}
                 new = [(n.encode(), v.encode()) for n, v in _HEADERS.items() if n.encode() not in present]
+                if is_change and message["status"] < 400:
+                    new.append((b"set-cookie", _changed_now(scope).encode()))
                 message = {**message, "headers": [*message["headers"], *new]}
             await send(message)
 
+        not_before.set(_changed_at(scope))
         try:
             body = await _body(receive)
             refusal = problem(413, f"The body is longer than {MAX_BYTES} bytes.") if body is None else _refusal(scope)
@@ -66,6 +77,21 @@ class Door:
             await problem(500, "Something unforeseen went wrong; the log says more.")(scope, receive, sending)
 
 
+def _changed_now(scope: Scope) -> str:
+    secure = "; Secure" if scope["scheme"] == "https" else ""
+    at = round(time.time() * 1000)
+    return f"{_CHANGED}={at}; Max-Age={_REMEMBERED}; Path=/; HttpOnly; SameSite=Strict{secure}"
+
+
+def _changed_at(scope: Scope) -> datetime | None:
+    """When this reader last changed something; None where the cookie says nothing that can be."""
+    text = HTTPConnection(scope).cookies.get(_CHANGED, "")
+    if not re.fullmatch("[0-9]{13}", text):
+        return None
+    seconds = int(text) / 1000
+    return datetime.fromtimestamp(seconds, UTC) if time.time() - _REMEMBERED < seconds <= time.time() + 1 else None
+
+
 def _refusal(scope: Scope) -> Response | None:
     """The answer to a request that may not come in; None for one that may."""
     request, path, method = HTTPConnection(scope), str(scope["path"]), str(scope["method"])
@@ -76,7 +102,7 @@ def _refusal(scope: Scope) -> Response | None:
     found = access()
     if found.is_open or path in {HEALTH, SIGN_IN} or path.startswith(STATIC) or _may(found, request, path, method):
         return None
-    if not path.startswith(_FOR_PROGRAMS):
+    if not is_for_programs(path):
         return RedirectResponse(f"{SIGN_IN}?next={quote(path, safe='/')}", status_code=303)
     if not found.key:
         return problem(503, "No key is set up: the app setting API_KEY is missing, so nobody can be let in.")
@@ -90,7 +116,7 @@ def _refusal(scope: Scope) -> Response | None:
 def _may(found: Access, request: HTTPConnection, path: str, method: str) -> bool:
     if found.knows(request):
         return True
-    is_program = path.startswith(_FOR_PROGRAMS)
+    is_program = is_for_programs(path)
     if found.is_signed_in(request) and (method in _READING or not is_program):
         return True  # orders by cookie go through the pages, whose forms prove where they come from
     if method in {"GET", "HEAD"} and path.startswith(RESULTS):

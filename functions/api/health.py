@@ -14,12 +14,12 @@ from pydantic import BaseModel, Field
 from starlette.responses import PlainTextResponse
 
 from functions.api.access import access
+from functions.api.depths import depths
 from functions.api.outside import Outside
 from functions.api.problems import ALWAYS, answers
 from functions.api.snapshot import snapshot
 from shared.errors import IceWatchError
 from shared.models import WATCHLIST, State
-from shared.pipeline.metrics import ALL_QUEUES
 from shared.pipeline.runs import TIMERS, runs
 from shared.records import REFUSED
 from shared.wiring import Services
@@ -103,8 +103,7 @@ class _Seen:
         return "ok"
 
     def depths(self, outside: Services) -> str:
-        with ThreadPoolExecutor(len(ALL_QUEUES)) as pool:
-            self.queues = dict(zip(ALL_QUEUES, pool.map(outside.queues.depth, ALL_QUEUES), strict=True))
+        self.queues = depths(outside.queues)
         full = [name for name, depth in self.queues.items() if depth and name.endswith("-poison")]
         return "ok" if not full else f"Messages that every try failed for lie in {', '.join(full)}."
 

@@ -9,8 +9,14 @@ from shared.models import SURFACE
 from shared.records import DRONE
 
 RESULTS = "/api/results/"
+_FOR_PROGRAMS = ("/api", "/stac")
 _DEPTH = 4  # <TILE>/<YYYY>/<MM>/<product>.SAFE
 _DRONE_DEPTH = 2  # drone/<name>
+
+
+def is_for_programs(path: str) -> bool:
+    """Whether programs ask at ``path``, who are told by problem details rather than by pages."""
+    return path.startswith(_FOR_PROGRAMS)
 
 
 def folder_of(path: str) -> str:

@@ -117,7 +117,7 @@ def say_problems(app: FastAPI) -> None:
     app.add_exception_handler(IceWatchError, _refused)
     app.add_exception_handler(Refusal, _refusal)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, http_problem)
 
 
 def problem_of(error: IceWatchError) -> JSONResponse:
@@ -138,10 +138,16 @@ async def _refusal(_: Request, error: Exception) -> JSONResponse:
     return problem(error.status, error.detail, faults=error.faults, headers=error.headers)
 
 
-async def _http(_: Request, error: Exception) -> JSONResponse:
+async def http_problem(_: Request, error: Exception) -> JSONResponse:
+    """The answer to an address or a method that there is not."""
     assert isinstance(error, HTTPException)  # noqa: S101
+    return problem(error.status_code, said_of(error), headers=error.headers)
+
+
+def said_of(error: HTTPException) -> str:
+    """The sentence for an error of the framework's."""
     said = {404: "There is nothing at this address.", 405: "This address does not take that method."}
-    return problem(error.status_code, said.get(error.status_code, str(error.detail)), headers=error.headers)
+    return said.get(error.status_code, str(error.detail))
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:

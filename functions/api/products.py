@@ -10,6 +10,7 @@ from functions.api.access import QUERY
 from functions.api.answers import FailureKind, FailuresAnswer, FileAnswer, ProductDetail, Products, facts, product
 from functions.api.cursors import after as rows_after
 from functions.api.cursors import cursor
+from functions.api.kept_route import KeptRoute
 from functions.api.links import result_link
 from functions.api.ordering import orders
 from functions.api.outside import FromDay, OfProduct, Outside, ToDay
@@ -18,11 +19,13 @@ from functions.api.snapshot import snapshot
 from shared.errors import BadName
 from shared.models import BlobPath, State
 from shared.pipeline.lookup import partition_of
+from shared.pipeline.metrics import cost
 from shared.pipeline.overview import Filter, chosen
 from shared.pipeline.overview_failures import failures as kinds_of
 from shared.records import DRONE, REFUSED, Record
 from shared.wiring import Services
 
+lists = APIRouter(route_class=KeptRoute, tags=["products"], responses=answers(*ALWAYS))
 router = APIRouter(tags=["products"], responses=answers(*ALWAYS))
 OfTileQuery = Annotated[
     str | None,
@@ -34,7 +37,7 @@ OfTileQuery = Annotated[
 ]
 
 
-@router.get("/api/products")
+@lists.get("/api/products")
 def products(
     request: Request,
     *,
@@ -74,12 +77,13 @@ def one_product(product: OfProduct, outside: Outside) -> ProductDetail:
     detail = {
         name: getattr(record, name)
         for name in ProductDetail.model_fields
-        if name not in {"files", "links", "state"} and hasattr(record, name)
+        if name not in {"state"} and hasattr(record, name)
     }
-    return ProductDetail(**{**detail, **facts(record), "files": _files(record, outside), "links": _links(record)})
+    more = {"files": _files(record, outside), "links": _links(record), "cost_usd": _cost(record, outside)}
+    return ProductDetail(**{**detail, **facts(record), **more})
 
 
-@router.get("/api/failures")
+@lists.get("/api/failures")
 def failures(tile: OfTileQuery = None) -> FailuresAnswer:
     """What failed, grouped by reason, the most frequent first; ``key`` retries a whole group."""
     partition = None if tile is None else partition_of(tile)
@@ -87,6 +91,10 @@ def failures(tile: OfTileQuery = None) -> FailuresAnswer:
     return FailuresAnswer(
         total=sum(len(kind.records) for kind in kinds), kinds=[FailureKind.of(kind) for kind in kinds]
     )
+
+
+def _cost(record: Record, outside: Services) -> dict[str, float]:
+    return {step: round(dollars, 6) for step, dollars in cost(record, outside.settings.prices).items()}
 
 
 def _files(record: Record, outside: Services) -> list[FileAnswer]:
@@ -114,3 +122,6 @@ def _links(record: Record) -> dict[str, str]:
     if record.results and record.l2a:
         links["stac"] = f"/stac/collections/icewatch-surface/items/{record.l2a}"
     return links
+
+
+router.include_router(lists)

@@ -1,7 +1,9 @@
 """The whole ledger in memory for some seconds, so that lists and views answer fast from thousands of rows.
 
-Reading five thousand rows takes about a second of work. The copy is renewed in the background, with at most a tenth of
-one core, so that many readers cost no more than one. One product is never read from here.
+Reading five thousand rows takes about a second of work, so that is done once; afterwards only the rows written since
+are read, in the background, while somebody looks. Who gives an order sees what it has changed at once: the next view
+waits until the ledger was read again; by a cookie (see `functions.api.door`) also on another instance. Now and then
+everything is read anew, for the rows that somebody removed by hand. One product is never read from here.
 """
 
 from __future__ import annotations
@@ -10,28 +12,44 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import lru_cache
 
+from functions.api.keeping import Kept
+from shared.models import TileMonth
 from shared.pipeline.overview import newest_first
 from shared.ports import Clock, Ledger
 from shared.records import MonthRecord, Record
 from shared.wiring import Services, services
 
-_FRESH = 2.0  # seconds in which nobody looks again
+_FRESH = 5.0  # seconds in which nobody looks again
 _SHARE = 10  # times the seconds of work that reading took is the copy left alone
 _STALE = 60.0  # seconds after which nobody is given it any more
+_WHOLE_EVERY = 900.0  # seconds after which everything is read anew
+_OVERLAP = timedelta(seconds=30)  # our clock may differ from the storage service's
 _log = logging.getLogger("icewatch")
+not_before: ContextVar[datetime | None] = ContextVar("not_before", default=None)
+"""What the present request was told to have changed the ledger at: it is shown no older state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The ledger as it was at one moment."""
+    """The ledger as it was at one moment; where nothing was written in between, two hold the very same tuples."""
 
     records: tuple[Record, ...]  # newest acquisition first
     months: tuple[MonthRecord, ...]
     at: datetime
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What was read so far, by key."""
+
+    records: dict[tuple[str, str], Record] = field(default_factory=dict)
+    months: dict[TileMonth, MonthRecord] = field(default_factory=dict)
+    whole_at: float = float("-inf")  # monotonic seconds
 
 
 class Keeper:
@@ -41,14 +59,20 @@ class Keeper:
         self._ledger, self._clock, self._monotonic = ledger, clock, monotonic
         self._reading = threading.Lock()  # held by the one thread that reads
         self._kept: Snapshot | None = None
+        self._rows = _Rows()
         self._read_at, self._work = 0.0, 0.0  # monotonic seconds, seconds of work
-        self._changes = 0  # how often somebody changed something here
+        self._changes = self._seen_changes = 0  # how often somebody changed something here; how often when last read
+        self.answers = Kept()  # made from the snapshot that is kept
 
     def get(self) -> Snapshot:
         """The snapshot; read now where there is none or it is too old, else renewed behind the caller's back."""
-        kept, age = self._kept, self._monotonic() - self._read_at
-        if kept is None or age > _STALE:
-            return self._read(kept)
+        return self.at_hand() or self._read()
+
+    def at_hand(self) -> Snapshot | None:
+        """The snapshot where it can be had without waiting, else None; renewed behind the caller's back."""
+        kept, age, told = self._kept, self._monotonic() - self._read_at, not_before.get()
+        if kept is None or age > _STALE or self._changes != self._seen_changes or (told and kept.at < told):
+            return None
         if age > max(_FRESH, _SHARE * self._work) and self._reading.acquire(blocking=False):
             threading.Thread(target=self._renew, name="snapshot", daemon=True).start()
         return kept
@@ -56,13 +80,11 @@ class Keeper:
     def forget(self) -> None:
         """Have the next caller read anew: somebody has just changed something and wants to see it."""
         self._changes += 1
-        self._kept = None
+        self.answers.clear()
 
-    def _read(self, seen: Snapshot | None) -> Snapshot:
+    def _read(self) -> Snapshot:
         with self._reading:
-            if self._kept is not None and self._kept is not seen:
-                return self._kept  # another thread has read it while this one waited
-            return self._load()
+            return self.at_hand() or self._load()  # another thread may have read it while this one waited
 
     def _renew(self) -> None:
         try:
@@ -73,13 +95,36 @@ class Keeper:
             self._reading.release()
 
     def _load(self) -> Snapshot:
-        began, at, changes = time.thread_time(), self._clock(), self._changes
-        records = tuple(newest_first(self._ledger.records()))
-        loaded = Snapshot(records, tuple(self._ledger.months()), at)
+        began, at, changes, monotonic = time.thread_time(), self._clock(), self._changes, self._monotonic()
+        kept = self._kept
+        if kept is None or monotonic - self._rows.whole_at > _WHOLE_EVERY:
+            loaded = self._whole(at, monotonic)
+        else:
+            loaded = self._changed(kept, at)
         self._work = min(time.thread_time() - began, _STALE / _SHARE / 2)
-        if changes == self._changes:  # else what was changed meanwhile may be missing, and the next one reads again
-            self._read_at, self._kept = self._monotonic(), loaded
+        self._read_at, self._kept = monotonic, loaded
+        self._seen_changes = changes  # what was changed meanwhile may be missing: then the next one reads again
         return loaded
+
+    def _whole(self, at: datetime, monotonic: float) -> Snapshot:
+        records = {(record.partition, record.name): record for record in self._ledger.records()}
+        months = {row.month: row for row in self._ledger.months()}
+        self._rows = _Rows(records, months, monotonic)
+        return Snapshot(tuple(newest_first(records.values())), tuple(months.values()), at)
+
+    def _changed(self, kept: Snapshot, at: datetime) -> Snapshot:
+        rows, since = self._rows, kept.at - _OVERLAP
+        records = {(record.partition, record.name): record for record in self._ledger.records(since=since)}
+        months = {row.month: row for row in self._ledger.months(since=since)}
+        has_records = any(rows.records.get(key) != record for key, record in records.items())
+        has_months = any(rows.months.get(month) != row for month, row in months.items())
+        rows.records |= records
+        rows.months |= months
+        return Snapshot(
+            tuple(newest_first(rows.records.values())) if has_records else kept.records,
+            tuple(rows.months.values()) if has_months else kept.months,
+            at,
+        )
 
 
 @lru_cache(maxsize=8)
@@ -87,11 +132,16 @@ def _keeper(outside: Services) -> Keeper:
     return Keeper(outside.ledger, outside.clock)
 
 
+def keeper() -> Keeper:
+    """What keeps the snapshot, and what was answered from it."""
+    return _keeper(services())
+
+
 def snapshot() -> Snapshot:
     """The ledger as it was some seconds ago at most; older only while it is being read again."""
-    return _keeper(services()).get()
+    return keeper().get()
 
 
 def forget() -> None:
     """Have the next view read the ledger anew."""
-    _keeper(services()).forget()
+    keeper().forget()

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from functions.api.answers import CalendarAnswer, MonthAnswer, PointAnswer, SeriesAnswer, TileAnswer, Tiles
+from functions.api.kept_route import KeptRoute
 from functions.api.outside import FromDay, OfTile, Outside, ToDay
 from functions.api.problems import ALWAYS, answers
 from functions.api.snapshot import snapshot
@@ -22,7 +23,7 @@ from shared.pipeline.overview_series import series as series_of
 from shared.pipeline.watching import watchlist
 from shared.science.classes import SurfaceClass
 
-router = APIRouter(tags=["tiles"], responses=answers(*ALWAYS))
+router = APIRouter(route_class=KeptRoute, tags=["tiles"], responses=answers(*ALWAYS))
 ClassName = Literal["SN", "WAT", "CC", "CI", "LA", "HA"]  # as `shared.science.classes` has them; a test compares
 Year = Annotated[
     int | None, Query(ge=2015, le=2100, description="Year; left out: the newest with acquisitions", examples=[2021])

@@ -10,6 +10,7 @@ from starlette.responses import Response as Plain
 
 from functions.api.outside import Outside
 from functions.api.problems import ALWAYS, Fault, Refusal, answers, faults_of
+from functions.api.snapshot import forget
 from shared.errors import BadSetting, NotFound
 from shared.models import WATCHLIST
 from shared.pipeline.watching import in_force, parse
@@ -91,6 +92,7 @@ def _put(body: bytes, if_match: str | None, if_none_match: str | None, outside: 
         written = store.info(WATCHLIST)
         etag = written.etag if written else ""
     in_force(store, ledger=outside.ledger, clock=outside.clock)
+    forget()
     return etag
 
 

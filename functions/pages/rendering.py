@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
@@ -14,11 +13,13 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 
 from functions.api.access import access
-from functions.api.links import result_link
-from functions.api.problems import STATUS
+from functions.api.kept_route import Handler, kept
+from functions.api.links import is_for_programs, result_link
+from functions.api.problems import STATUS, http_problem, said_of
 from functions.pages import words
 from functions.pages.views import may_retry
 from shared.errors import IceWatchError, NotFound
@@ -93,10 +94,20 @@ def problem_page(request: Request, status: int, sentence: str) -> HTMLResponse:
     return page(request, "problem.html", status=status, heading=HTTPStatus(status).phrase, sentence=sentence)
 
 
+async def unknown_page(request: Request, error: Exception) -> Response:
+    """The answer to an address or a method that there is not: a page for who reads pages, a problem for programs."""
+    reads_pages = "text/html" in request.headers.get("accept", "") and not is_for_programs(request.url.path)
+    if not reads_pages or not isinstance(error, HTTPException):
+        return await http_problem(request, error)
+    answer = problem_page(request, error.status_code, said_of(error))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
 class PageRoute(APIRoute):
     """A route whose errors are pages: a person reads them."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         """The handler with our errors and refused parameters turned into pages."""
         handler = super().get_route_handler()
 
@@ -113,6 +124,14 @@ class PageRoute(APIRoute):
                 return problem_page(request, 422, f"The address is not understood ({faults}).")
 
         return handling
+
+
+class KeptPage(PageRoute):
+    """A page that shows nothing but what the ledger held some seconds ago: made once for all who look."""
+
+    def get_route_handler(self) -> Handler:
+        """The handler that answers from what is kept where it can."""
+        return kept(super().get_route_handler())
 
 
 @lru_cache(maxsize=32)

@@ -8,18 +8,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from functions.api.depths import depths
 from functions.api.links import result_link
 from functions.api.ordering import orders
 from functions.api.outside import OfProduct, OfTile, Outside
 from functions.api.snapshot import Snapshot, snapshot
 from functions.pages import doing, pictures, views
 from functions.pages.charts import chart_data, in_words
-from functions.pages.rendering import HEADERS, PageRoute, page, static_file
+from functions.pages.rendering import HEADERS, KeptPage, PageRoute, page, static_file
 from shared.errors import NotFound
 from shared.messages import TILE_MONTHS
 from shared.models import MANIFEST, BlobPath, ProductName, State, l2a_folder, shown
 from shared.pipeline.lookup import partition_of
-from shared.pipeline.metrics import ALL_QUEUES
 from shared.pipeline.metrics_orbits import missing
 from shared.pipeline.orders import Orders
 from shared.pipeline.overview import Filter, chosen, orthomosaics, tiles
@@ -36,6 +36,7 @@ PER_PAGE = 100  # products of one page of the list
 _PICTURE_HEADERS = {**HEADERS, "Cache-Control": "private, max-age=3600"}
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 router.include_router(doing.router)
+lists = APIRouter(route_class=KeptPage, include_in_schema=False)
 
 Seen = Annotated[Snapshot, Depends(snapshot)]
 Taking = Annotated[Orders, Depends(orders)]
@@ -49,14 +50,14 @@ def static(name: str) -> Response:
     return static_file(name)
 
 
-@router.get("/")
+@lists.get("/")
 def overview(request: Request, seen: Seen, outside: Outside) -> Response:
     """Is it alive, what came in, and what ought somebody to look at."""
     watched = watchlist(outside.store)
     situation = Situation(
         records=seen.records,
         months=seen.months,
-        depths={queue: outside.queues.depth(queue) for queue in ALL_QUEUES},
+        depths=depths(outside.queues),
         runs=[runs(step, outside.store) for step in TIMERS],
         watched=watched,
         now=outside.clock(),
@@ -76,7 +77,7 @@ def overview(request: Request, seen: Seen, outside: Outside) -> Response:
     )
 
 
-@router.get("/tiles/{tile}/calendar")
+@lists.get("/tiles/{tile}/calendar")
 def calendar_of_tile(
     request: Request, *, tile: OfTile, seen: Seen, outside: Outside, year: Year = None, ordered: str = ""
 ) -> Response:
@@ -102,7 +103,7 @@ def calendar_of_tile(
     )
 
 
-@router.get("/tiles/{tile}/series")
+@lists.get("/tiles/{tile}/series")
 def series_of_tile(request: Request, tile: OfTile, seen: Seen, year: Year = None) -> Response:
     """How the ice changed: albedo, classes and algae of every classified acquisition."""
     first, last = views.year_span(year) if year else (None, None)
@@ -154,7 +155,7 @@ def _day(text: str) -> date | None:
         return None
 
 
-@router.get("/products")
+@lists.get("/products")
 def products(request: Request, seen: Seen, asked: Annotated[Asked, Depends()], skip: Count = 0) -> Response:
     """The products that a person looks for, newest acquisition first."""
     found, query = chosen(seen.records, asked.wanted()), asked.query()
@@ -230,8 +231,11 @@ def _l2a(record: Record) -> BlobPath:
     return l2a_folder(ProductName.parse(record.l2a))
 
 
-@router.get("/failures")
+@lists.get("/failures")
 def failed(request: Request, seen: Seen, outside: Outside, ordered: str = "") -> Response:
     """What failed, grouped by reason, with a button to try again."""
     put_back = views.put_back_since(seen.records, outside.clock() - _LATELY) if ordered else None
     return page(request, "failures.html", groups=failures(seen.records), put_back=put_back, seen=seen)
+
+
+router.include_router(lists)

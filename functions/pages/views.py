@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 
 from shared.models import BlobPath, State
 from shared.pipeline.metrics_orbits import Missing
-from shared.pipeline.orders import ASKED
 from shared.pipeline.overview_alarms import Alarm
 from shared.pipeline.overview_calendar import CalendarMonth
 from shared.pipeline.overview_failures import failed_in
+from shared.pipeline.reclassify import ASKED
 from shared.pipeline.retry import is_retried
 from shared.ports import BlobInfo
 from shared.records import CANCEL, DRONE, REFUSED, Record

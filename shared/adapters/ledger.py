@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, TypeVar
 
 from azure.core import MatchConditions
@@ -81,17 +82,15 @@ class AzureLedger:
                 f"Other writers of the ledger row {partition}/{shown(name)} were faster {_TRIES} times."
             ) from cause
 
-    def records(self, partition: str | None = None) -> Iterator[Record]:
-        """All records, or those of one partition, page by page."""
-        if partition is None:
-            return self._records("", {})
-        return self._records(_OF_PARTITION, {"partition": key_of(partition)})
+    def records(self, partition: str | None = None, *, since: datetime | None = None) -> Iterator[Record]:
+        """All records, or those of one partition, or written since an instant of the service's clock; page by page."""
+        return self._records(*_chosen(None if partition is None else key_of(partition), since))
 
     def in_state(self, state: State) -> Iterator[Record]:
         """All records in one state, page by page; the service filters."""
         return self._records("state eq @state", {"state": str(state)})
 
-    def _records(self, condition: str, values: dict[str, str]) -> Iterator[Record]:
+    def _records(self, condition: str, values: dict[str, Any]) -> Iterator[Record]:
         return _parsed(self._rows(condition, values, self._products), record_of)
 
     def by_l2a(self, tile: Tile, l2a: str) -> Record | None:
@@ -107,10 +106,9 @@ class AzureLedger:
         row = self._row(self._months, month.tile.name, month.key)
         return next(_parsed([row], month_of), None) if row is not None else None
 
-    def months(self, tile: Tile | None = None) -> Iterator[MonthRecord]:
+    def months(self, tile: Tile | None = None, *, since: datetime | None = None) -> Iterator[MonthRecord]:
         """What is known about all tile-months, or those of one tile; rows that do not parse are left out."""
-        condition, values = (_OF_PARTITION, {"partition": tile.name}) if tile else ("", {})
-        return _parsed(self._rows(condition, values, self._months), month_of)
+        return _parsed(self._rows(*_chosen(tile.name if tile else None, since), self._months), month_of)
 
     def save_month(self, record: MonthRecord) -> None:
         """Create or replace what is known about a tile-month."""
@@ -151,6 +149,13 @@ class AzureLedger:
             except ResourceNotFoundError as cause:
                 if error_code(cause) != "TableNotFound":
                     raise
+
+
+def _chosen(partition: str | None, since: datetime | None) -> tuple[str, dict[str, Any]]:
+    """The filter of a query, and its parameters; an empty one takes every row."""
+    parts = {_OF_PARTITION: ("partition", partition), "Timestamp ge @since": ("since", since)}
+    wanted = {condition: named for condition, named in parts.items() if named[1] is not None}
+    return " and ".join(wanted), dict(wanted.values())
 
 
 def _parsed(rows: Iterable[Row], parse: Callable[[Row], _T]) -> Iterator[_T]:

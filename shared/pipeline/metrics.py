@@ -83,11 +83,13 @@ def measures(seen: Seen, prices: Prices) -> list[Measure]:
 def cost(record: Record, prices: Prices) -> dict[str, float]:
     """Estimated US dollars per step: seconds x what the place costs where the step runs, at list prices.
 
-    Left out: failed tries, storage, traffic, the moments in which an instance starts or ends.
+    Left out: a step whose prices are not known, failed tries, storage, traffic, the moments in which an instance starts
+    or ends.
     """
     instance = prices.instance_gb * prices.gb_second
-    container = prices.cpus * prices.cpu_second + prices.gib * prices.gib_second
-    rates = {"stage": instance, "correct": container, "classify": instance}
+    rates = {"stage": instance, "classify": instance}
+    if prices.cpu_second is not None and prices.gib_second is not None:
+        rates["correct"] = prices.cpus * prices.cpu_second + prices.gib * prices.gib_second
     return {step: seconds * rates[step] for step, seconds in record.seconds.items() if step in rates}
 
 

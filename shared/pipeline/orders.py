@@ -7,31 +7,28 @@
 
 Contract: an order given twice does no more than one given once. What waits already is left, with a sentence that says
 why; what cannot be done at all raises: NotFound, WrongState, BadName. A message goes out after the ledger is written:
-where a retry dies between, watch finds the product stuck and sends the message; a classification that was asked for
-and not done can be asked for again after some hours.
+where an order dies between, watch finds the product stuck, or asked for in vain, and sends the message.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
 
 from shared.errors import BadName, NotFound, PermanentError, WrongState
 from shared.messages import CLASSIFICATIONS, TILE_MONTHS, ClassificationMessage, TileMonthMessage
 from shared.models import MANIFEST, ProductName, State, Tile, TileMonth, l2a_folder
 from shared.pipeline.lookup import known
 from shared.pipeline.overview_failures import key as reason_key
+from shared.pipeline.reclassify import ASKED, LOST_AFTER, asked, is_waiting
 from shared.pipeline.retry import is_retried, retry
 from shared.ports import Clock, Ledger, ObjectStore, Queues
-from shared.records import CANCEL, Record
+from shared.records import CANCEL, Record, age
 
 MOST_MONTHS = 240  # of one backfill
 MOST_AT_ONCE = 1000  # products of one order
-ASKED = "reclassify"  # a time of a record: when its classification was last asked for
 _WAITING = {State.DISCOVERED, State.OFFLINE, State.STAGED}  # cancel takes these
 _ON_ITS_WAY = {State.DISCOVERED, State.STAGED, State.CORRECTED}
-_FORGOTTEN = timedelta(hours=6)  # after which a classification asked for and not done is asked for again
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +144,8 @@ class Orders:
             record.state is State.FAILED and record.l2a
         ):
             raise WrongState(f"{record.name} is {record.state}; only what was corrected can be classified again.")
-        if record.state is State.CORRECTED or _is_asked(record, self.clock()):
+        is_asked = is_waiting(record) and age(record.times[ASKED], self.clock()) < LOST_AFTER
+        if record.state is State.CORRECTED or is_asked:
             return f"{record.name} waits to be classified already."
         if self.store.info(l2a_folder(ProductName.parse(record.l2a)) / MANIFEST) is None:
             raise NotFound(f"The L2A folder of {record.name} is gone; it has to be fetched again before.")
@@ -155,17 +153,9 @@ class Orders:
 
     def _classify_again(self, record: Record) -> None:
         now = self.clock()
-        self.ledger.update(
-            record.partition, record.name, lambda old: replace(old, times={**old.times, ASKED: now}, error="")
-        )
+        self.ledger.update(record.partition, record.name, lambda old: asked(old, now))
         message = ClassificationMessage(product=record.l2a, because="asked for")
         self.queues.send(CLASSIFICATIONS, message.encode())
-
-
-def _is_asked(record: Record, now: datetime) -> bool:
-    """True where the classification was asked for and has neither been done since nor forgotten."""
-    asked, done = record.times.get(ASKED), record.times.get("classify")
-    return asked is not None and (done is None or done < asked) and now - asked < _FORGOTTEN
 
 
 def _span(tile: Tile, first: TileMonth, last: TileMonth) -> Iterator[TileMonth]:

@@ -17,7 +17,8 @@ _VALUES = (  # what differs between two sentences of the same kind, the widest f
     re.compile(r"'[^']*'|\"[^\"]*\""),
     re.compile(r"\b[0-9a-f]{8,}…?|\b[0-9a-f]{8}-[0-9a-f-]{27}\b"),
     re.compile(r"\b(T?[0-9]{2}[C-X][A-Z]{2})\b"),
-    re.compile(r"[0-9]+([.,:T-][0-9]+)*Z?"),
+    re.compile(r"\bB(0[1-9]|1[0-2]|8A)\b"),
+    re.compile(r"(?<![A-Za-z0-9_])[0-9]+([.,:Tx-][0-9]+)*Z?(?![A-Za-z0-9_])"),  # a number, not the 2 of L2A
 )
 _STEPS = ("stage", "correct", "classify", "watch", "discover", "refused")
 

@@ -7,6 +7,7 @@
     fewer rows than catalogue entries -> searched again
     a successor that is published     -> the older product is superseded
     a staged zip that nobody needs    -> deleted: its product is superseded, or its L2A folder is complete
+    a classification asked for        -> its message is sent again, where nothing has become of it for hours
 
 Contract: returns the messages to send; busy storage raises, and the next run goes on. A run looks at a bounded number
 of months, chosen by lot, so that each has its turn however often this runs, and leaves alone what has changed within
@@ -21,6 +22,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from random import Random
 
 from shared.errors import BadName, BadRecord
@@ -48,7 +50,8 @@ from shared.models import (
 )
 from shared.pipeline.discover_choice import Known, month_of, published
 from shared.pipeline.outcome import superseded
-from shared.pipeline.watch import MAX_RESCUES, Rescue, product_message
+from shared.pipeline.reclassify import lost
+from shared.pipeline.watch import MAX_RESCUES, MOST_AT_ONCE, Rescue, product_message
 from shared.ports import BlobInfo, Clock, Ledger, ObjectStore
 from shared.records import MonthRecord, Record, age
 
@@ -63,17 +66,17 @@ _WAITS_FOR_SUCCESSOR = {State.STAGED, State.CORRECTED, State.CLASSIFIED}
 _log = logging.getLogger("icewatch")
 
 
-def reconcile(*, ledger: Ledger, store: ObjectStore, clock: Clock) -> list[Rescue]:
-    """Heal some months and return the messages that this takes."""
-    now = clock()
+def reconcile(*, ledger: Ledger, store: ObjectStore, clock: Clock, waiting: int = 0) -> list[Rescue]:
+    """Heal some months and return the messages that this takes; ``waiting`` are those in queue classifications."""
+    now, records = clock(), list(ledger.records())
     months: dict[TileMonth, dict[str, Record]] = defaultdict(dict)
-    for record in ledger.records():
+    for record in records:
         if (month := month_of(record)) is not None:
             months[month][record.name] = record
     for known in months.values():
         _succeed(known, ledger)
     rows = {row.month: row for row in ledger.months()}
-    rescues: list[Rescue] = []
+    rescues = list(islice(lost(records, ledger, now, waiting=waiting), MOST_AT_ONCE))
     for month in _by_lot(months.keys() | rows.keys(), now):
         row = rows.get(month)
         if row is None or age(row.checked, now) >= CHECK_EVERY:

@@ -75,6 +75,13 @@ def test_a_cube_holds_the_very_numbers_of_the_result_files(export, results: Path
         assert str(found.product.values[0]) == str(name_of(2024, "0611"))
 
 
+def test_a_cube_of_some_layers_holds_those_alone_and_points_to_no_other(export, results: Path):
+    with raw(export("--layer", "albedo", "--layer", "CLASS", "--fill")) as found:
+        assert set(found.data_vars) == {"ALBEDO", "CLASS", "FILLED"}
+        assert "ancillary_variables" not in found.ALBEDO.attrs
+        np.testing.assert_array_equal(found.ALBEDO[0].values, stored(results, "ALBEDO", "0611"))
+
+
 def test_values_come_scaled_and_located(export, results: Path):
     with xr.open_dataset(export(), decode_coords="all") as found, rasterio.open(next(results.rglob("*ALBEDO*"))) as one:
         first = stored(results, "ALBEDO", "0611")
@@ -165,6 +172,7 @@ def test_damaged_pixels_leave_no_half_a_cube(tmp_path: Path, results: Path):
         (["--season", "2019"], "no results of 22WEV in the season 2019; there are results of 22WEV 2024"),
         (["--tile", "22WEA"], "no results of 22WEA in the season 2024"),
         (["--format", "excel"], "The format is 'excel'; expected netcdf or zarr"),
+        (["--layer", "depth"], "There is no layer 'depth'; expected one of CLASS, ALBEDO"),
         (["--results", "/nonexistent/folder"], "There is no folder /nonexistent/folder"),
     ],
 )

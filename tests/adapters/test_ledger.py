@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
+from time import sleep
 from typing import Any
 from uuid import uuid4
 
@@ -310,3 +311,21 @@ def test_storage_that_does_not_answer_is_unavailable() -> None:
             ledger.get("22WEV", NAME)
         with pytest.raises(StorageUnavailable, match="ledger"):
             list(ledger.records())
+
+
+def test_what_was_written_since_an_instant_is_found_alone(ledger: Ledger):
+    month = MonthRecord(TileMonth(Tile("22WEV"), 2024, 7), None, found=0, closed=False)
+    ledger.add(FULL)
+    ledger.save_month(month)
+    sleep(0.1)
+    between = datetime.now(UTC)
+    sleep(0.1)
+    assert list(ledger.records(since=between)) == []
+    assert list(ledger.months(since=between)) == []
+    ledger.add(PLAIN)
+    ledger.update(FULL.partition, FULL.name, lambda old: replace(old, note="written again"))
+    other = replace(month, month=month.month.next())
+    ledger.save_month(other)
+    assert {record.name for record in ledger.records(since=between)} == {PLAIN.name, FULL.name}
+    assert list(ledger.records(REFUSED, since=between)) == []
+    assert list(ledger.months(since=between)) == [other]

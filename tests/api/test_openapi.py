@@ -98,3 +98,19 @@ def test_answers_are_kept_by_nobody_and_framed_by_nobody(client):
     assert headers["cache-control"] == "no-store"
     assert headers["x-content-type-options"] == "nosniff"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+def test_an_address_that_is_not_there_is_a_page_for_people_and_a_problem_for_programs(client):
+    browser = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    page = client.get("/tiels/22WEV", headers=browser)
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is nothing at this address." in page.text
+    assert 'href="/"' in page.text
+    for path, headers in (("/tiels/22WEV", {}), ("/api/tiels", browser), ("/stac/tiels", browser)):
+        assert client.get(path, headers=headers).headers["content-type"] == "application/problem+json"
+
+
+def test_a_page_that_takes_no_such_method_says_so_as_a_page(client):
+    page = client.get("/orders/retry", headers={"accept": "text/html"})
+    assert (page.status_code, page.headers["allow"]) == (405, "POST")
+    assert "does not take that method" in page.text

@@ -166,3 +166,9 @@ def test_a_list_is_read_anew_after_an_order(busy: World, client: TestClient):
     waiting = a_record(9).name
     assert client.post("/api/orders/cancel", json={"product": waiting}).status_code == 202
     assert get(client, "/api/products", state="SKIPPED")["total"] == 1
+
+
+def test_a_product_says_what_each_of_its_steps_cost_where_the_prices_are_known(world: World, client: TestClient):
+    timed = replace(a_record(3), seconds={"stage": 60.0, "correct": 1200.0})
+    world.ledger.add(timed)
+    assert get(client, f"/api/products/{timed.name}")["cost_usd"] == {"stage": pytest.approx(60 * 2 * 0.000026)}

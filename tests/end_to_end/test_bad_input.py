@@ -119,6 +119,11 @@ def l2a(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _another(l2a: Path, second: int) -> str:
+    """The name of a product like ``l2a`` that no run has made: the stamp of a run is the time of day."""
+    return f"{l2a.name.rpartition('_')[0]}_20210801T0000{second:02d}"
+
+
 def _remove(band: Path) -> None:
     band.unlink()
 
@@ -152,7 +157,7 @@ def _no_image(band: Path) -> None:
 def test_a_dropped_folder_with_a_bad_band_fails_naming_it(pipeline: Pipeline, l2a, tmp_path, second, damage, sentence):
     import shutil
 
-    name = l2a.name.removesuffix(".SAFE")[:-2] + f"{second:02d}"
+    name = _another(l2a, second)
     folder = tmp_path / f"{name}.SAFE"
     shutil.copytree(l2a, folder)
     (band,) = folder.rglob("*_B11_20m.jp2")
@@ -168,7 +173,7 @@ def test_a_dropped_folder_with_a_bad_band_fails_naming_it(pipeline: Pipeline, l2
 def test_a_whole_folder_dropped_is_classified_under_its_mirrored_path(pipeline: Pipeline, l2a, tmp_path):
     import shutil
 
-    name = l2a.name.removesuffix(".SAFE")[:-2] + "20"
+    name = _another(l2a, 20)
     shutil.copytree(l2a, tmp_path / f"{name}.SAFE")
     put(tmp_path / f"{name}.SAFE", pipeline.outside.store)
     pipeline.until(lambda: _state(pipeline, name) is State.CLASSIFIED)
@@ -177,7 +182,7 @@ def test_a_whole_folder_dropped_is_classified_under_its_mirrored_path(pipeline: 
 
 
 def test_a_zipped_l2a_product_dropped_is_classified(pipeline: Pipeline, l2a):
-    name = l2a.name.removesuffix(".SAFE")[:-2] + "21"
+    name = _another(l2a, 21)
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w") as archive:
         for file in sorted(l2a.rglob("*")):

@@ -15,13 +15,16 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from local.copernicus import Forbidden
+from local.scenes import SceneSpec, build_scene
 from shared.messages import PRODUCTS, ProductMessage
-from shared.models import State, TileMonth
+from shared.models import ProductName, State, TileMonth
 from tests.end_to_end.browser import DESK, PHONE, barriers, browsing, shot, window
 from tests.end_to_end.conftest import CLEAR, NO_OFFSET, Pipeline
 from tests.fakes import FakeLedger
 from tests.unit.pages_case import BROKEN, Pages, some_records
 
+TILE = "22WDV"
+FORBIDDEN = f"S2A_MSIL1C_20210702T150911_N0511_R025_T{TILE}_20240612T101500"
 KEY = "a-key-of-thirty-letters-and-more"
 VIEWS = {
     "overview": "/",
@@ -78,32 +81,40 @@ class Site:
     def address(self) -> str:
         return self.pipeline.host.http_address
 
-    def state(self, name: str) -> State:
-        return self.pipeline.record("22WEV", name).state
+    def state(self) -> State | None:
+        """Of the product that was forbidden."""
+        record = self.pipeline.outside.ledger.get(TILE, FORBIDDEN)
+        return record.state if record else None
 
 
 @pytest.fixture(scope="module")
-def site(browser: Browser, pipeline: Pipeline) -> Site:
-    """A finished month in which the download of one product was forbidden."""
-    month = TileMonth.parse("22WEV", "2021-07")
-    product = next(found for found in pipeline.outside.catalogue.search(month) if str(found.name) == CLEAR)
+def site(browser: Browser, pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Two classified products, and one of another tile, which no other test knows, whose download was forbidden."""
+    for known in pipeline.outside.catalogue.search(TileMonth.parse("22WEV", "2021-07")):
+        if str(known.name) in {CLEAR, NO_OFFSET}:
+            pipeline.outside.queues.send(PRODUCTS, ProductMessage.of(known).encode())
+    pipeline.until(lambda: pipeline.outside.ledger.get("22WEV", NO_OFFSET) is not None)
+    pipeline.idle()
+    assert all(pipeline.record("22WEV", name).state is State.CLASSIFIED for name in (CLEAR, NO_OFFSET))
+    spec = SceneSpec(ProductName.parse(FORBIDDEN), seed=11, size=150, cloud=0.05)
+    scene = build_scene(spec, tmp_path_factory.mktemp("forbidden"))
+    pipeline.copernicus.publish(scene.zip, cloud_cover=scene.cloud_percent)
+    (product,) = pipeline.outside.catalogue.search(TileMonth.parse(TILE, "2021-07"))
     pipeline.copernicus.inject(Forbidden(), times=1)
     pipeline.outside.queues.send(PRODUCTS, ProductMessage.of(product).encode())
-    pipeline.until(lambda: pipeline.outside.ledger.get("22WEV", CLEAR) is not None)
-    pipeline.until(lambda: pipeline.record("22WEV", CLEAR).state is State.FAILED)
-    assert pipeline.host.run_timer("schedule")
-    pipeline.idle()
-    return Site(pipeline)
+    found = Site(pipeline)
+    pipeline.until(lambda: found.state() is State.FAILED)
+    return found
 
 
 def test_from_the_overview_over_the_calendar_to_a_failed_product_and_its_repair(browser: Browser, site: Site):
     with window(browser, DESK) as page:
         page.goto(site.address)
-        expect(page.get_by_role("link", name="1 product of 22WEV failed.")).to_be_visible()
+        expect(page.get_by_role("link", name=f"1 product of {TILE} failed.")).to_be_visible()
         _all_pictures_show(page)
         shot(page, "1-overview")
 
-        page.get_by_role("link", name="Calendar", exact=True).click()
+        page.get_by_role("article").filter(has_text=TILE).get_by_role("link", name="Calendar", exact=True).click()
         failed = page.get_by_role("link", name=re.compile("02 July, S2A: failed. .*403"))
         failed.focus()
         shot(page, "2-calendar")
@@ -115,14 +126,15 @@ def test_from_the_overview_over_the_calendar_to_a_failed_product_and_its_repair(
         expect(page.get_by_role("status")).to_contain_text("It is put back")
         shot(page, "4-put-back")
 
-        site.pipeline.until(lambda: site.state(CLEAR) is State.CLASSIFIED)
+        site.pipeline.until(lambda: site.state() is State.CLASSIFIED)
         page.reload()
         expect(page.get_by_role("heading", level=1)).to_contain_text("classified")
         _all_pictures_show(page)
         shot(page, "5-done")
 
         page.goto(f"{site.address}/failures")
-        expect(page.get_by_text("Nothing has failed.")).to_be_visible()
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect(page.get_by_text(FORBIDDEN)).to_have_count(0)
 
 
 def _all_pictures_show(page: Page) -> None:
@@ -144,6 +156,24 @@ def test_the_charts_are_drawn_and_can_be_saved(browser: Browser, site: Site):
         with page.expect_download() as saving:
             page.get_by_role("link", name="Download as CSV").click()
         assert NO_OFFSET in saving.value.path().read_text()
+
+
+def test_a_chart_is_read_with_the_keyboard_alone(browser: Browser, site: Site):
+    with window(browser, DESK) as page:
+        page.goto(site.address + VIEWS["series"])
+        page.get_by_role("group", name="Chart of albedo").focus()
+        said = page.locator("#albedo-said")
+        values = []
+        for key in ("Home", "ArrowRight", "End"):
+            page.keyboard.press(key)
+            values.append(said.inner_text())
+        assert "Albedo: 0." in values[0]
+        assert "2021" in values[0]
+        assert values[0] != values[1]
+        for key in ("+", "-", "0"):
+            page.keyboard.press(key)
+        page.keyboard.press("Home")
+        assert said.inner_text() == values[0]
 
 
 def test_no_page_has_barriers(browser: Browser, site: Site):

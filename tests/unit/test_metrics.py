@@ -134,6 +134,7 @@ def test_bytes_are_added_up_over_a_day_and_thirty_days():
 def test_a_product_costs_the_seconds_of_its_steps_at_the_prices_of_where_they_run():
     prices = Prices(gb_second=0.01, instance_gb=2, cpu_second=0.1, gib_second=0.001, cpus=4, gib=8)
     assert cost(a_record(), prices) == pytest.approx({"stage": 2.0, "correct": 408.0, "classify": 1.0})
+    assert cost(a_record(), replace(prices, gib_second=None)) == pytest.approx({"stage": 2.0, "classify": 1.0})
     found = measures(seen(a_record(), a_record(1, seconds={"stage": 300.0})), prices)
     assert value(found, known.COST, step="stage") == pytest.approx(4.0)
 

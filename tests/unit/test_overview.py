@@ -95,10 +95,19 @@ def test_a_series_holds_classified_acquisitions_only_oldest_first():
         (f"{row(1).name} is gone", f"{row(2).name} is gone", True),
         ("Model 'a' is missing", "Model 'b' is missing", True),
         ("The band is missing", "The model is missing", False),
+        ("No L1C zip is left", "No L2A zip is left", False),
+        ("B04 does not decode", "B8A does not decode", True),
+        ("It has 60x60 pixels", "It has 5490x5490 pixels", True),
+        ("Seen at 2021-07-02T15:09:11Z", "Seen at 2022-07-02T15:09:12Z", True),
     ],
 )
 def test_sentences_are_of_one_kind_if_only_their_values_differ(one: str, other: str, same: bool):
     assert (pattern(one) == pattern(other)) is same
+
+
+def test_digits_inside_words_stay():
+    said = "Sen2Cor 02.12.03 wrote no MTD_TL2 into the L2A folder of T22WEV after 3 of 5 tries."
+    assert pattern(said) == "Sen2Cor … wrote no MTD_TL2 into the L2A folder of … after … of … tries."
 
 
 def test_the_most_frequent_failure_comes_first():

@@ -15,7 +15,7 @@ from functions.pages.views import is_under_way
 from local.report import write_page
 from shared.messages import PRODUCTS, poison_of
 from shared.models import State, Tile, TileMonth
-from shared.pipeline.orders import ASKED
+from shared.pipeline.reclassify import ASKED
 from shared.pipeline.runs import TIMERS, note
 from shared.records import MonthRecord
 from tests.fakes import FakeLedger

@@ -21,6 +21,7 @@ from shared.models import (
     staged_zip,
     surface_folder,
 )
+from shared.pipeline.reclassify import ASKED
 from shared.pipeline.reconcile import CHECK_EVERY, MONTHS_PER_RUN, QUIET, reconcile
 from shared.pipeline.watch import MAX_RESCUES, Rescue, watch
 from shared.records import MonthRecord, Record
@@ -323,3 +324,38 @@ def test_an_official_l2a_whose_parcel_is_there_is_unpacked_again_and_no_correcti
 def test_a_publication_just_now_is_no_sign_that_a_step_is_at_work():
     times = {"stage": YESTERDAY, "published": NOON, "sensing": NOON, "deleted": NOON}
     assert a_place(a_record(State.STAGED, times=times)).rescues() == [(PRODUCTS, L1C)]
+
+
+def asked_for(state: State = State.CLASSIFIED) -> Place:
+    times = {"stage": YESTERDAY, "correct": YESTERDAY, "classify": YESTERDAY, ASKED: YESTERDAY + timedelta(hours=1)}
+    return a_place(a_record(state, times=times)).holds(FOLDER, RESULTS)
+
+
+@pytest.mark.parametrize("state", [State.CLASSIFIED, State.REJECTED, State.FAILED])
+def test_a_classification_that_was_asked_for_and_lost_its_message_is_sent_again_and_once_only(state: State):
+    place = asked_for(state)
+    assert place.rescues() == [(CLASSIFICATIONS, L2A)]
+    assert place.rescues() == []
+    assert (place.row().state, place.row().times[ASKED]) == (state, NOON)
+
+
+def test_one_that_may_still_stand_in_the_queue_is_not_doubled():
+    place = asked_for()
+    assert reconcile(ledger=place.ledger, store=place.store, clock=place.clock, waiting=1000) == []
+
+
+@pytest.mark.parametrize("later", ["classify", "retry", "watch"])
+def test_one_that_something_became_of_is_left(later: str):
+    place = asked_for()
+    place.ledger.update("22WEV", L1C, lambda old: replace(old, times={**old.times, later: NOON - timedelta(hours=8)}))
+    assert place.rescues() == []
+
+
+def test_a_classification_asked_for_in_vain_again_and_again_is_given_up_and_the_row_says_so():
+    place = asked_for()
+    sent = 0
+    for _ in range(MAX_RESCUES + 3):
+        sent += place.rescues().count((CLASSIFICATIONS, L2A))
+        place.clock.advance(days=1)
+    assert sent == MAX_RESCUES
+    assert (place.row().state, "lost 4 times" in place.row().error) == (State.CLASSIFIED, True)

@@ -151,8 +151,10 @@ def test_what_is_kept_and_the_disk_for_one_product_can_be_set() -> None:
         Settings.from_env(LOCAL | {"CORRECTION_KEEP": "10m"})
 
 
-def test_prices_are_list_prices_unless_set_and_never_negative() -> None:
-    assert Settings.from_env(LOCAL).prices.gb_second == 0.000026
+def test_a_price_without_a_source_is_unknown_until_it_is_set_and_none_is_negative() -> None:
+    usual = Settings.from_env(LOCAL).prices
+    assert (usual.gb_second, usual.cpu_second, usual.gib_second) == (0.000026, None, None)
+    assert Settings.from_env(LOCAL | {"PRICE_CPU_SECOND": "0.00002"}).prices.cpu_second == 0.00002
     prices = Settings.from_env(LOCAL | {"PRICE_GB_SECOND": "0.00003", "INSTANCE_GB": "2", "JOB_GIB": "4"}).prices
     assert (prices.gb_second, prices.instance_gb, prices.gib) == (0.00003, 2, 4)
     with pytest.raises(BadSetting, match="PRICE_CPU_SECOND is -1; expected a number from 0"):

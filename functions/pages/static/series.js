@@ -163,6 +163,45 @@
     }
   }
 
+  // With a chart in focus: arrows go from acquisition to acquisition, + and - look closer and wider, 0 shows all again.
+  function steer(event) {
+    const plot = charts.get(event.currentTarget.id);
+    const last = data.times.length - 1;
+    const now = plot.cursor.idx ?? -1;
+    const goals = { ArrowLeft: Math.max(now - 1, 0), ArrowRight: Math.min(now + 1, last), Home: 0, End: last };
+    const { min, max } = plot.scales.x;
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.key in goals) point(plot, event.currentTarget.id, goals[event.key]);
+    else if (event.key === "+") look(zoomed(plot, min, max, 0.25));
+    else if (event.key === "-") look(zoomed(plot, min, max, 1));
+    else if (event.key === "0" || event.key === "Escape") look([data.times[0], data.times[last]]);
+    else return;
+    event.preventDefault();
+  }
+
+  // Half of it or twice as much, around the acquisition that is pointed at.
+  function zoomed(plot, min, max, half) {
+    const middle = data.times[plot.cursor.idx] ?? (min + max) / 2;
+    const reach = Math.max((max - min) * half, 3 * 86400);
+    return [Math.max(middle - reach, data.times[0]), Math.min(middle + reach, data.times.at(-1))];
+  }
+
+  function look([min, max]) {
+    for (const chart of charts.values()) chart.setScale("x", { min, max });
+  }
+
+  function point(plot, name, index) {
+    const at = data.times[index];
+    const { min, max } = plot.scales.x;
+    if (at < min || at > max) {
+      const shift = at - (at < min ? min : max);
+      look([min + shift, max + shift]);
+    }
+    plot.setCursor({ left: plot.valToPos(at, "x"), top: plot.over.clientHeight / 2 });
+    const values = plot.series.map(({ label }, i) => [label, plot.legend.values[i]?._]).filter(([, value]) => value != null);
+    document.getElementById(`${name}-said`).textContent = values.map(([label, value]) => `${label}: ${value}`).join(", ");
+  }
+
   function save(button) {
     const drawn = charts.get(button.dataset.save).ctx.canvas;
     const band = 44 * devicePixelRatio;
@@ -209,5 +248,6 @@
       for (const [name, chart] of charts) chart.setSize({ width: document.getElementById(name).clientWidth, height: kinds[name].height });
     }
   });
+  for (const name of Object.keys(kinds)) document.getElementById(name).addEventListener("keydown", steer);
   for (const button of document.querySelectorAll("[data-save]")) button.addEventListener("click", () => save(button));
 })();

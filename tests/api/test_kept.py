@@ -1,0 +1,224 @@
+"""What is answered from memory: the same to all who ask, never older than what the reader has changed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from starlette.testclient import TestClient
+
+from functions.api.keeping import Answer, Kept
+from functions.api.snapshot import Keeper, not_before
+from shared.errors import StorageUnavailable
+from shared.models import State, Tile, TileMonth
+from shared.pipeline.overview import Filter
+from shared.records import MonthRecord, Record
+from tests.api.conftest import HERE, World, a_record
+from tests.fakes import NOON, FakeClock, FakeLedger
+
+LIST = "/api/products"
+CALENDAR = "/tiles/22WEV/calendar?year=2021"
+
+
+class Seconds:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+def days(keeping: Keeper) -> list[int]:
+    return [record.times["sensing"].day for record in keeping.get().records]
+
+
+def test_after_the_first_time_only_what_was_written_since_is_read(seconds: Seconds):
+    ledger = FakeLedger([a_record(day) for day in range(1, 20)])
+    keeping = Keeper(ledger, FakeClock(), monotonic=seconds)
+    keeping.get()
+    ledger.written.clear()
+    ledger.add(a_record(20))
+    ledger.update("22WEV", a_record(19).name, lambda old: replace(old, note="changed"))
+    ledger.rows.pop(("22WEV", a_record(1).name))  # nobody said so: seen when all is read again
+    keeping.forget()
+    assert days(keeping) == [*range(20, 0, -1)]
+    assert keeping.get().records[1].note == "changed"
+    seconds.now += 3600
+    assert days(keeping) == [*range(20, 1, -1)]
+
+
+def test_rows_that_nobody_wrote_stay_the_very_same_and_months_are_renewed_as_well(seconds: Seconds):
+    month = MonthRecord(TileMonth(Tile("22WEV"), 2021, 7), None, found=0, closed=False)
+    ledger = FakeLedger([a_record(1)], [month])
+    keeping = Keeper(ledger, FakeClock(), monotonic=seconds)
+    first = keeping.get()
+    ledger.save_month(replace(month, found=3))
+    keeping.forget()
+    assert keeping.get().records is first.records
+    assert [row.found for row in keeping.get().months] == [3]
+
+
+def test_who_has_changed_something_waits_for_a_reading_that_began_after_it(seconds: Seconds):
+    ledger, clock = FakeLedger([a_record(1)]), FakeClock()
+    keeping = Keeper(ledger, clock, monotonic=seconds)
+    keeping.get()
+    ledger.add(a_record(2))  # as by an order that another instance took
+    clock.advance(seconds=3)
+    assert days(keeping) == [1]
+    token = not_before.set(NOON + timedelta(seconds=1))
+    assert days(keeping) == [2, 1]
+    not_before.reset(token)
+
+
+def test_a_reading_that_fails_after_a_change_is_told_and_the_next_one_sees_the_change(seconds: Seconds):
+    ledger = FakeLedger([a_record(1)])
+    keeping = Keeper(ledger, FakeClock(), monotonic=seconds)
+    keeping.get()
+    ledger.add(a_record(2))
+    keeping.forget()
+    ledger.fail("records", StorageUnavailable("busy"))
+    with pytest.raises(StorageUnavailable):
+        keeping.get()
+    assert days(keeping) == [2, 1]
+
+
+def test_the_same_question_is_answered_once(busy: World, client: TestClient, monkeypatch: pytest.MonkeyPatch):
+    import functions.api.products as routes
+
+    asked = []
+
+    def chosen(records: Iterable[Record], wanted: Filter) -> list[Record]:
+        asked.append(wanted)
+        return list(records)
+
+    monkeypatch.setattr(routes, "chosen", chosen)
+    client.get(LIST)  # reads the ledger
+    answers = [client.get(f"{LIST}?limit=5") for _ in range(4)]
+    assert len({answer.content for answer in answers}) == 1
+    assert len({tuple(answer.headers.items()) for answer in answers}) == 1
+    assert len(asked) == 2
+    client.get(f"{LIST}?limit=6")
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    "path", [LIST, "/api/failures", "/", "/products", "/failures", "/tiles/22WEV/calendar?year=2021"]
+)
+def test_an_order_is_seen_at_once_in_every_list(busy: World, client: TestClient, path: str):
+    name = a_record(9).name
+    before = [client.get(path).content for _ in range(3)][-1]
+    failed = next(row for row in busy.ledger.rows.values() if row.state is State.FAILED)
+    assert client.post("/api/orders/cancel", json={"product": name}).status_code == 202
+    assert client.post("/api/orders/retry", json={"product": failed.name}).status_code == 202
+    assert client.get(path).content != before
+
+
+def test_a_new_watchlist_is_seen_at_once(world: World, client: TestClient):
+    for _ in range(2):
+        assert "Elsewhere" not in client.get("/api/tiles").text
+    area = {"name": "Elsewhere", "tiles": ["22WEU"], "months": [7], "since": "2021-07-01"}
+    assert client.put("/api/watchlist", content=json.dumps({"version": 1, "areas": [area]})).status_code == 204
+    assert "Elsewhere" in client.get("/api/tiles").text
+
+
+def test_who_ordered_sees_it_on_an_instance_that_did_not_take_the_order(busy: World, client: TestClient):
+    """A cookie says when the order was given; the copy here was read before, and nobody told it to be forgotten."""
+    said = client.post("/api/orders/cancel", json={"product": a_record(9).name}).headers["set-cookie"]
+    assert re.fullmatch(r"icewatch-changed=\d{13}; Max-Age=120; Path=/; HttpOnly; SameSite=Strict; Secure", said)
+    cookie = said.partition(";")[0]
+    client.cookies.clear()
+    assert client.get(LIST).json()["total"] == 7
+    busy.ledger.add(a_record(21))
+    assert client.get(LIST).json()["total"] == 7
+    assert client.get(LIST, headers={"cookie": cookie}).json()["total"] == 8
+
+
+@pytest.mark.parametrize("text", ["", "x", "9" * 13, "1" * 13, "1" * 400])
+def test_a_cookie_that_says_nothing_is_passed_over(busy: World, client: TestClient, text: str):
+    client.get(LIST)
+    reads = busy.ledger.calls.count(("records", None))
+    assert client.get(LIST, headers={"cookie": f"icewatch-changed={text}"}).status_code == 200
+    assert busy.ledger.calls.count(("records", None)) == reads
+
+
+def test_each_session_finds_its_own_token_in_a_page_that_was_made_for_another(make_world):
+    world: World = make_world(storage=HERE)
+    tokens = []
+    for _ in range(3):
+        with world.client(key="", base="http://127.0.0.1") as client:
+            client.post("/sign-in", data={"key": world.key})
+            for _ in range(2):
+                page = client.get("/failures").text
+            (token, *others) = re.findall('name="csrf" value="([^"]+)"', page)
+            assert set(others) <= {token}
+            assert client.post("/sign-out", data={"csrf": token}).headers["location"] == "/sign-in"
+            tokens.append(token)
+    assert len(set(tokens)) == 3
+
+
+def test_nobody_sees_a_kept_page_or_list_without_the_key(world: World, client: TestClient):
+    for path in (LIST, "/failures"):
+        for _ in range(2):
+            assert client.get(path).status_code == 200
+    with world.client(key="") as stranger:
+        assert stranger.get(LIST).status_code == 401
+        assert stranger.get("/failures").status_code == 303
+
+
+def test_an_address_that_holds_the_key_is_never_kept(busy: World, client: TestClient):
+    client.get(LIST)
+    for _ in range(2):
+        own = client.get(f"{LIST}?limit=1&code={busy.key}").json()
+    assert busy.key in own["next"]
+    assert busy.key not in client.get(f"{LIST}?limit=1").json()["next"]
+
+
+def an_answer(size: int = 10, *, rows: tuple[object, ...] = ()) -> Answer:
+    return Answer(b"x" * size, (), rows, NOON, 100.0)
+
+
+def test_an_answer_is_kept_for_the_same_rows_and_some_seconds_only():
+    kept, rows, other = Kept(), ((), [1]), ((), [1])
+    for now, given, since, is_there in [
+        (101.0, rows, None, True),
+        (101.0, other, None, False),
+        (200.0, rows, None, False),
+        (101.0, rows, NOON, True),
+        (101.0, rows, NOON + timedelta(seconds=1), False),
+    ]:
+        kept.put("a", an_answer(rows=rows), kept.turn)
+        assert (kept.get("a", given, now, since) is not None) is is_there
+
+
+def test_an_answer_made_while_something_changed_is_not_kept():
+    kept, turn = Kept(), 0
+    kept.clear()
+    kept.put("a", an_answer(), turn)
+    assert kept.get("a", (), 101.0, None) is None
+
+
+def test_what_is_kept_stays_bounded_and_what_is_asked_for_stays_longest():
+    kept, size = Kept(), 2 * 1024 * 1024
+    for number in range(30):
+        kept.put(number, an_answer(size), kept.turn)
+        kept.get(0, (), 101.0, None)
+    there = [number for number in range(30) if kept.get(number, (), 101.0, None)]
+    assert there == [0, *range(19, 30)]
+    kept.put("huge", an_answer(4 * 1024 * 1024), kept.turn)
+    assert kept.get("huge", (), 101.0, None) is None
+
+
+def test_only_what_changes_something_is_remembered_in_the_browser(busy: World, client: TestClient):
+    assert "set-cookie" not in client.post("/stac/search", json={}).headers
+    assert "set-cookie" not in client.post("/api/orders/cancel", json={"product": "nothing"}).headers
+    answer = client.put("/api/watchlist", content=json.dumps({"version": 1, "areas": []}))
+    assert answer.headers["set-cookie"].startswith("icewatch-changed=")
