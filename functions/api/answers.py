@@ -28,7 +28,7 @@ class Answer(BaseModel):
 class ProductAnswer(Answer):
     """One product of the ledger, as lists show it."""
 
-    tile: str = Field(examples=["22WEV"], description="Tile, or 'refused' for what is no product")
+    tile: str = Field(examples=["22WEV"], description="Tile, 'drone', or 'refused' for what is no product")
     product: str = Field(examples=[_NAME])
     state: State = Field(examples=["CLASSIFIED"])
     reason: str = Field(description="Why, a sentence; empty for the happy states", examples=[""])
@@ -75,7 +75,9 @@ class ProductDetail(ProductAnswer):
     note: str = Field(description="What the provider did to it after it was processed")
     successor: str = Field(description="The product of the same acquisition that takes its place")
     files: list[FileAnswer] = Field(description="Its results")
-    links: dict[str, str] = Field(description="Addresses of its tile's calendar and series, and of its STAC Item")
+    links: dict[str, str] = Field(
+        description="Addresses of its tile's calendar and series and of its STAC Item; of what has no tile, of its list"
+    )
 
 
 class Products(Answer):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from shared.messages import QUEUES, poison_of
+from shared.pipeline.metrics import ALL_QUEUES
 from shared.ports import Queues
-
-_NAMES = tuple(name for queue in QUEUES for name in (queue, poison_of(queue)))
 
 
 def depths(queues: Queues) -> dict[str, int]:
     """Queue -> about how many messages wait or are in work, poison queues among them."""
-    with ThreadPoolExecutor(len(_NAMES)) as pool:
-        return dict(zip(_NAMES, pool.map(queues.depth, _NAMES), strict=True))
+    with ThreadPoolExecutor(len(ALL_QUEUES)) as pool:
+        return dict(zip(ALL_QUEUES, pool.map(queues.depth, ALL_QUEUES), strict=True))

@@ -17,7 +17,7 @@ from functions.api.problems import ALWAYS, answers
 from shared.errors import WrongState
 from shared.models import BlobPath
 from shared.pipeline.extract import MOST_PIXELS, at_point, within
-from shared.records import Record
+from shared.records import DRONE, Record
 from shared.science.layers import LAYERS
 from shared.watchlist import Outline
 from shared.wiring import Services
@@ -102,6 +102,8 @@ def _layers(record: Record, outside: Services) -> Mapping[str, Callable[[], Bina
     """How to open each layer of a result for reading by ranges; WrongState where it has none (yet)."""
     if not record.has_results:
         raise WrongState(f"{record.name} is {record.state}; only a classified product has layers.")
+    if record.partition == DRONE:
+        raise WrongState(f"{record.name} is an orthomosaic; points and areas are read from products of a tile only.")
     folder = BlobPath.parse(record.results)
     paths = [info.path for info in outside.store.list(folder)]
     files = {}

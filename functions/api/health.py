@@ -20,7 +20,7 @@ from functions.api.problems import ALWAYS, answers
 from functions.api.snapshot import snapshot
 from shared.errors import IceWatchError
 from shared.models import WATCHLIST, State
-from shared.pipeline.runs import TIMERS, last
+from shared.pipeline.runs import TIMERS, runs
 from shared.records import REFUSED
 from shared.wiring import Services
 
@@ -37,7 +37,7 @@ class Health(BaseModel):
     parts: dict[str, str] | None = Field(
         default=None,
         description="Part -> 'ok' or a sentence",
-        examples=[{"storage": "ok", "ledger": "ok", "queues": "ok", "catalogue": "ok", "model": "ok"}],
+        examples=[{"storage": "ok", "ledger": "ok", "queues": "ok", "timers": "ok", "catalogue": "ok", "model": "ok"}],
     )
     model: str | None = Field(default=None, description="The shipped classifier", examples=["ice_surface 1.0.0"])
     last_runs: dict[str, datetime | None] | None = Field(
@@ -61,6 +61,7 @@ def health(request: Request, outside: Outside) -> Health:
     parts = _within(
         {
             "storage": lambda: seen.storage(outside),
+            "timers": lambda: seen.timers(outside),
             "ledger": seen.ledger,
             "queues": lambda: seen.depths(outside),
             "catalogue": lambda: _catalogue(outside, int(monotonic() / _CATALOGUE_EVERY)),
@@ -88,8 +89,13 @@ class _Seen:
 
     def storage(self, outside: Services) -> str:
         outside.store.info(WATCHLIST)
-        self.runs = {step: last(step, outside.store) for step in TIMERS}
         return "ok"
+
+    def timers(self, outside: Services) -> str:
+        found, now = [runs(step, outside.store) for step in TIMERS], outside.clock()
+        self.runs = {one.step: one.last for one in found}
+        late = [one.step for one in found if one.is_late(now)]
+        return "ok" if not late else f"Not run for twice as long as usual, or never: {', '.join(late)}."
 
     def ledger(self) -> str:
         records = snapshot().records

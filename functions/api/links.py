@@ -6,11 +6,13 @@ from urllib.parse import quote
 
 from functions.api.access import TOKEN, access
 from shared.models import SURFACE
+from shared.records import DRONE
 
 RESULTS = "/api/results/"
 _FOR_PROGRAMS = ("/api", "/stac")
 NOTIFICATIONS = "/api/notifications"
 _DEPTH = 4  # <TILE>/<YYYY>/<MM>/<product>.SAFE
+_DRONE_DEPTH = 2  # drone/<name>
 
 
 def is_for_programs(path: str) -> bool:
@@ -20,7 +22,8 @@ def is_for_programs(path: str) -> bool:
 
 def folder_of(path: str) -> str:
     """The result folder of a path below ``/api/results/``: what a token is good for."""
-    return "/".join(path.split("/")[:_DEPTH])
+    parts = path.split("/")
+    return "/".join(parts[: _DRONE_DEPTH if parts[0] == DRONE else _DEPTH])
 
 
 def result_link(path: str, *, signed: bool = False) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
+from functions.api.access import QUERY
 from functions.api.answers import FailureKind, FailuresAnswer, FileAnswer, ProductDetail, Products, facts, product
 from functions.api.cursors import after as rows_after
 from functions.api.cursors import cursor
@@ -15,18 +16,24 @@ from functions.api.ordering import orders
 from functions.api.outside import FromDay, OfProduct, Outside, ToDay
 from functions.api.problems import ALWAYS, answers
 from functions.api.snapshot import snapshot
-from shared.errors import BadName, NotFound
-from shared.models import BlobPath, State, Tile
+from shared.errors import BadName
+from shared.models import BlobPath, State
+from shared.pipeline.lookup import partition_of
 from shared.pipeline.metrics import cost
 from shared.pipeline.overview import Filter, chosen
 from shared.pipeline.overview_failures import failures as kinds_of
-from shared.records import REFUSED, Record
+from shared.records import DRONE, REFUSED, Record
 from shared.wiring import Services
 
 lists = APIRouter(route_class=KeptRoute, tags=["products"], responses=answers(*ALWAYS))
 router = APIRouter(tags=["products"], responses=answers(*ALWAYS))
 OfTileQuery = Annotated[
-    str | None, Query(description="Tile, or 'refused' for what is no product", max_length=10, examples=["22WEV"])
+    str | None,
+    Query(
+        description="Tile, 'drone' for orthomosaics, or 'refused' for what is no product",
+        max_length=10,
+        examples=["22WEV"],
+    ),
 ]
 
 
@@ -37,22 +44,28 @@ def products(
     tile: OfTileQuery = None,
     since: FromDay = None,
     until: ToDay = None,
-    state: Annotated[list[State] | None, Query(description="Only in these states", max_length=8)] = None,
-    reason: Annotated[str, Query(description="Only where the reason contains this", max_length=200)] = "",
-    limit: Annotated[int, Query(ge=1, le=1000, description="Products of one page")] = 100,
-    after: Annotated[str, Query(description="As the address of the next page has it", max_length=400)] = "",
+    state: Annotated[
+        list[State] | None, Query(description="Only in these states", max_length=8, examples=[["FAILED"]])
+    ] = None,
+    reason: Annotated[
+        str, Query(description="Only where the reason contains this", max_length=200, examples=["is damaged"])
+    ] = "",
+    limit: Annotated[int, Query(ge=1, le=1000, description="Products of one page", examples=[100])] = 100,
+    after: Annotated[
+        str, Query(description="As the address of the next page has it", max_length=400, examples=[""])
+    ] = "",
 ) -> Products:
     """The products in the ledger, newest acquisition first; ``next`` is the address of the next page."""
     if since and until and since > until:
         raise BadName(f"The first day {since} lies after the last, {until}.")
-    partition = tile if tile in {None, REFUSED} else Tile.parse(tile or "").name
+    partition = None if tile is None else partition_of(tile)
     seen = snapshot()
     found = chosen(seen.records, Filter(partition, since, until, frozenset(state or ()), reason))
     rest = rows_after(found, after)
     page = rest[:limit]
     following = None
     if len(rest) > limit:
-        url = request.url.include_query_params(after=cursor(page[-1]))
+        url = request.url.include_query_params(after=cursor(page[-1])).remove_query_params(QUERY)  # never the key
         following = f"{url.path}?{url.query}"
     return Products(total=len(found), products=[product(record) for record in page], next=following, at=seen.at)
 
@@ -60,7 +73,7 @@ def products(
 @router.get("/api/products/{product:path}", responses=answers(404))
 def one_product(product: OfProduct, outside: Outside) -> ProductDetail:
     """One product with its whole history, by the name of its L1C or L2A product, and its files."""
-    record = _known(product)
+    record = orders().known(product)
     detail = {
         name: getattr(record, name)
         for name in ProductDetail.model_fields
@@ -73,21 +86,11 @@ def one_product(product: OfProduct, outside: Outside) -> ProductDetail:
 @lists.get("/api/failures")
 def failures(tile: OfTileQuery = None) -> FailuresAnswer:
     """What failed, grouped by reason, the most frequent first; ``key`` retries a whole group."""
-    partition = tile if tile in {None, REFUSED} else Tile.parse(tile or "").name
+    partition = None if tile is None else partition_of(tile)
     kinds = kinds_of(chosen(snapshot().records, Filter(partition)))
     return FailuresAnswer(
         total=sum(len(kind.records) for kind in kinds), kinds=[FailureKind.of(kind) for kind in kinds]
     )
-
-
-def _known(name: str) -> Record:
-    try:
-        return orders().known(name)
-    except NotFound:  # a row whose name does not say its tile: in the format of before 2016-12-06
-        found = next((record for record in snapshot().records if record.name == name), None)
-        if found is None:
-            raise
-        return found
 
 
 def _cost(record: Record, outside: Services) -> dict[str, float]:
@@ -109,13 +112,14 @@ def _files(record: Record, outside: Services) -> list[FileAnswer]:
 
 
 def _links(record: Record) -> dict[str, str]:
-    if record.partition == REFUSED:
-        return {}
+    """Only what leads somewhere: an orthomosaic lies on no tile and is no Item."""
+    if record.partition in {DRONE, REFUSED}:
+        return {"list": f"/api/products?tile={record.partition}"}
     links = {
         "calendar": f"/api/tiles/{record.partition}/calendar",
         "series": f"/api/tiles/{record.partition}/series",
     }
-    if record.results:
+    if record.results and record.l2a:
         links["stac"] = f"/stac/collections/icewatch-surface/items/{record.l2a}"
     return links
 

@@ -20,6 +20,7 @@ from functions.api.problems import ALWAYS, Refusal, answers
 from shared.errors import NotFound
 from shared.models import SURFACE, BlobPath, ProductName
 from shared.ports import BlobInfo
+from shared.records import DRONE
 
 router = APIRouter(tags=["results"], responses=answers(*ALWAYS, 404, 416))
 _LINK_WORKS = timedelta(hours=1)
@@ -39,6 +40,11 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     302: {"description": "Where the file can be had for an hour"},
     304: {"description": "It is what the client has already"},
 }
+_WHERE = "<TILE>/<YYYY>/<MM>/<L2A product>.SAFE/<file>, of an orthomosaic drone/<name>/<file>"
+_EXAMPLE = (
+    "22WEV/2021/07/S2A_MSIL2A_20210702T150911_N0511_R025_T22WEV_20240612T101500.SAFE/"
+    "T22WEV_20210702T150911_CLASS_20m.tif"
+)
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
@@ -48,10 +54,12 @@ def result(
     request: Request,
     outside: Outside,
     *,
-    path: Annotated[str, Path(description="<TILE>/<YYYY>/<MM>/<L2A product>.SAFE/<file>", max_length=1024)],
-    range_: Annotated[str, Header(alias="range", description="Part of the file, in bytes", max_length=200)] = "",
-    if_none_match: Annotated[str, Header(max_length=200)] = "",
-    if_range: Annotated[str, Header(max_length=200)] = "",
+    path: Annotated[str, Path(description=_WHERE, max_length=1024, examples=[_EXAMPLE])],
+    range_: Annotated[
+        str, Header(alias="range", description="Part of the file, in bytes", max_length=200, examples=["bytes=0-16383"])
+    ] = "",
+    if_none_match: Annotated[str, Header(max_length=200, examples=['"0x8DB8A2F"'])] = "",
+    if_range: Annotated[str, Header(max_length=200, examples=['"0x8DB8A2F"'])] = "",
 ) -> Response:
     """One result file; links of products and of STAC Items lead here."""
     blob = _parsed(path)
@@ -77,13 +85,15 @@ def result(
 
 
 def _parsed(path: str) -> BlobPath:
-    """The blob of a file in a result folder; BadName for anything else."""
+    """The blob of a file in a result folder; NotFound or BadName for anything else."""
     blob = BlobPath(SURFACE, path)
-    parts = path.split("/")
-    if len(parts) != 5 or not parts[3].endswith(".SAFE"):
-        raise NotFound("There is no such result; expected <TILE>/<YYYY>/<MM>/<product>.SAFE/<file>.")
-    ProductName.parse(parts[3])
-    return blob
+    match path.split("/"):
+        case [partition, _, _] if partition == DRONE:
+            return blob
+        case [_, _, _, folder, _] if folder.endswith(".SAFE"):
+            ProductName.parse(folder)
+            return blob
+    raise NotFound("There is no such result; expected <TILE>/<YYYY>/<MM>/<product>.SAFE/<file> or drone/<name>/<file>.")
 
 
 def _type(path: str) -> str:
@@ -95,6 +105,8 @@ def _part(text: str, info: BlobInfo) -> tuple[int, int] | None:
     match = _RANGE.fullmatch(text.replace(" ", ""))
     if match is None or not (match[1] or match[2]):
         return None  # several ranges, or other units, may be ignored
+    if match[1] and match[2] and int(match[2]) < int(match[1]):
+        return None  # invalid, and so as if none was asked for (14.1.1)
     if match[1]:
         begin, end = int(match[1]), min(int(match[2]) + 1, info.size) if match[2] else info.size
     else:

@@ -20,7 +20,7 @@ from shared.errors import BadName, NotFound
 from shared.models import ProductName, Tile
 from shared.pipeline.overview import order
 from shared.pipeline.surface_results import instant
-from shared.records import Record
+from shared.records import DRONE, Record
 
 router = APIRouter(tags=["stac"], responses=answers(*ALWAYS))
 _CONFORMS = [
@@ -155,7 +155,7 @@ def _boxes(records: Iterable[Record]) -> list[list[float]]:
     """The box around everything first, then that of each tile, as the specification asks."""
     from shared.science.tilegrid import extent
 
-    tiles = sorted({record.partition for record in records})
+    tiles = sorted({record.partition for record in records} - {DRONE})  # an orthomosaic is no item of the collection
     boxes = [[round(side, 5) for side in part.bounds] for tile in tiles for part in extent(Tile(tile))]
     if not boxes:
         return [[-180.0, -90.0, 180.0, 90.0]]

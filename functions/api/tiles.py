@@ -25,7 +25,9 @@ from shared.science.classes import SurfaceClass
 
 router = APIRouter(route_class=KeptRoute, tags=["tiles"], responses=answers(*ALWAYS))
 ClassName = Literal["SN", "WAT", "CC", "CI", "LA", "HA"]  # as `shared.science.classes` has them; a test compares
-Year = Annotated[int | None, Query(ge=2015, le=2100, description="Year; left out: the newest with acquisitions")]
+Year = Annotated[
+    int | None, Query(ge=2015, le=2100, description="Year; left out: the newest with acquisitions", examples=[2021])
+]
 OfClass = Annotated[
     list[ClassName] | None,
     Query(alias="class", description="Only these classes, by short name", max_length=6, examples=[["LA", "HA"]]),

@@ -125,9 +125,9 @@ def retry_failed(request: Request, sent: Sent, taking: Taking) -> Response:
     key = sent.get("key", "")
     if not re.fullmatch(r"[0-9a-f]{12}", key):
         raise BadName("The form names no kind of failure; load the page again.")
-    done = taking.retry_failed(key)
+    taking.retry_failed(key)
     forget()
-    return _to("/failures?" + urlencode({"accepted": len(done.accepted), "left": len(done.left)}))
+    return _to("/failures?ordered=retry")
 
 
 @router.post("/orders/backfill")
@@ -137,7 +137,7 @@ def backfill(request: Request, sent: Sent, taking: Taking) -> Response:
         return _stale(request)
     tile = Tile.parse(sent.get("tile", ""))
     first, last = (TileMonth.parse(tile.name, sent.get(end, "")) for end in ("first", "last"))
-    done = taking.backfill(tile, first, last)
+    taking.backfill(tile, first, last)
     forget()
-    told = {"year": first.year, "ordered": len(done.accepted)}
+    told = {"year": first.year, "ordered": "backfill"}
     return _to(f"/tiles/{tile}/calendar?{urlencode(told)}")

@@ -21,9 +21,12 @@ from functions.api.kept_route import Handler, kept
 from functions.api.links import is_for_programs, result_link
 from functions.api.problems import STATUS, http_problem, said_of
 from functions.pages import words
+from functions.pages.views import may_retry
 from shared.errors import IceWatchError, NotFound
 from shared.models import State
+from shared.pipeline.overview import sensed
 from shared.pipeline.surface_results import is_approximate
+from shared.records import DRONE
 from shared.science.classes import SurfaceClass
 
 _HERE = Path(__file__).parent
@@ -53,17 +56,20 @@ def templates(*more: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    names = ("moment", "instant", "span", "ago", "size", "number", "address_of", "title_of")
+    names = ("moment", "instant", "span", "ago", "size", "number", "area", "address_of", "title_of")
     found.globals |= {name: getattr(words, name) for name in names}
     found.globals |= {
         "MARKS": words.MARKS,
         "NOTHING": words.NOTHING,
         "State": State,
+        "DRONE": DRONE,
+        "sensed": sensed,
         "CLASSES": tuple(SurfaceClass),
         "is_approximate": is_approximate,
         "static": static_address,
         "picture": lambda record: result_link(f"{record.results}/quicklook.png"),
     }
+    found.tests["may_retry"] = may_retry
     return found
 
 

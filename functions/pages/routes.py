@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -13,21 +13,25 @@ from functions.api.links import result_link
 from functions.api.ordering import orders
 from functions.api.outside import OfProduct, OfTile, Outside
 from functions.api.snapshot import Snapshot, snapshot
-from functions.pages import doing, views
+from functions.pages import doing, pictures, views
 from functions.pages.charts import chart_data, in_words
 from functions.pages.rendering import HEADERS, KeptPage, PageRoute, page, static_file
 from shared.errors import NotFound
-from shared.models import MANIFEST, BlobPath, ProductName, State, Tile, l2a_folder, shown
+from shared.messages import TILE_MONTHS
+from shared.models import MANIFEST, BlobPath, ProductName, State, l2a_folder, shown
+from shared.pipeline.lookup import partition_of
 from shared.pipeline.metrics_orbits import missing
 from shared.pipeline.orders import Orders
-from shared.pipeline.overview import Filter, chosen, tiles
-from shared.pipeline.overview_alarms import alarms
+from shared.pipeline.overview import Filter, chosen, orthomosaics, tiles
+from shared.pipeline.overview_alarms import Situation, alarms
 from shared.pipeline.overview_calendar import calendar, years
 from shared.pipeline.overview_failures import failures
 from shared.pipeline.overview_series import series
+from shared.pipeline.runs import TIMERS, runs
 from shared.pipeline.watching import watchlist
-from shared.records import REFUSED, Record
+from shared.records import DRONE, REFUSED, Record
 
+_LATELY = timedelta(minutes=5)
 PER_PAGE = 100  # products of one page of the list
 _PICTURE_HEADERS = {**HEADERS, "Cache-Control": "private, max-age=3600"}
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -49,24 +53,33 @@ def static(name: str) -> Response:
 @lists.get("/")
 def overview(request: Request, seen: Seen, outside: Outside) -> Response:
     """Is it alive, what came in, and what ought somebody to look at."""
-    watched, now = watchlist(outside.store), outside.clock()
-    waiting = depths(outside.queues)
-    found = tiles(seen.records, watched)
+    watched = watchlist(outside.store)
+    situation = Situation(
+        records=seen.records,
+        months=seen.months,
+        depths=depths(outside.queues),
+        runs=[runs(step, outside.store) for step in TIMERS],
+        watched=watched,
+        now=outside.clock(),
+    )
+    found, drone = tiles(seen.records, watched), orthomosaics(seen.records)
     return page(
         request,
         "overview.html",
         tiles=found,
-        totals=views.sums(tile.states for tile in found),
-        alarms=[(alarm, views.alarm_page(alarm)) for alarm in alarms(seen.records, waiting, watched, now)],
-        depths=waiting,
+        orthomosaics=drone,
+        totals=views.sums([*(tile.states for tile in found), drone]),
+        alarms=[(alarm, views.alarm_page(alarm)) for alarm in alarms(situation)],
+        depths=situation.depths,
+        runs=situation.runs,
         seen=seen,
-        now=now,
+        now=situation.now,
     )
 
 
 @lists.get("/tiles/{tile}/calendar")
 def calendar_of_tile(
-    request: Request, *, tile: OfTile, seen: Seen, outside: Outside, year: Year = None, ordered: Count = 0
+    request: Request, *, tile: OfTile, seen: Seen, outside: Outside, year: Year = None, ordered: str = ""
 ) -> Response:
     """Every acquisition of a year on its day, and which months were never searched."""
     now = outside.clock()
@@ -81,7 +94,7 @@ def calendar_of_tile(
         tile=tile,
         year=shown_year,
         years=sorted({*known, now.year, shown_year}, reverse=True),
-        ordered=ordered,
+        waiting=outside.queues.depth(TILE_MONTHS) if ordered else None,
         rows=views.rows(months, missed, now),
         missed=missed,
         totals=views.sums(month.states for month in months),
@@ -125,8 +138,9 @@ class Asked:
 
     def wanted(self) -> Filter:
         """The same as the read model knows it; BadName for a tile that is none."""
+        tile = self.tile.strip()
         return Filter(
-            tile=Tile.parse(self.tile.strip().upper()).name if self.tile.strip() else None,
+            tile=partition_of(tile if tile in {DRONE, REFUSED} else tile.upper()) if tile else None,
             since=_day(self.since),
             until=_day(self.until),
             states=frozenset({State(self.state)} if self.state in set(State) else ()),
@@ -196,7 +210,7 @@ def _product(request: Request, record: Record, seen: Snapshot, outside: Outside,
         links=[(file, base + result_link(file.path, signed=True)) for file in files if file.description],
         has_l2a=bool(record.l2a) and outside.store.info(_l2a(record) / MANIFEST) is not None,
         orders=views.orders_for(record),
-        ordered="" if views.is_over(ordered, record) else doing.DONE.get(ordered, ""),
+        ordered=doing.DONE.get(ordered, "") if views.is_under_way(ordered, record) else "",
         earlier=earlier,
         later=later,
         seen=seen,
@@ -205,13 +219,11 @@ def _product(request: Request, record: Record, seen: Snapshot, outside: Outside,
 
 @router.get("/products/{product}/true-colour.jpg")
 def true_colour(product: OfProduct, taking: Taking, outside: Outside) -> Response:
-    """The corrected acquisition as the eye would see it, small; made when asked for."""
-    from shared.adapters.truecolour import true_colour
-
+    """The corrected acquisition as the eye would see it, small; made when first asked for."""
     record = taking.known(product)
     if not record.l2a:
         raise NotFound(f"{record.name} is not corrected.")
-    picture = true_colour(outside.store, _l2a(record))
+    picture = pictures.true_colour(outside.store, _l2a(record))
     return Response(picture, media_type="image/jpeg", headers=_PICTURE_HEADERS)
 
 
@@ -220,14 +232,10 @@ def _l2a(record: Record) -> BlobPath:
 
 
 @lists.get("/failures")
-def failed(
-    request: Request,
-    seen: Seen,
-    accepted: Count | None = None,
-    left: Count = 0,
-) -> Response:
+def failed(request: Request, seen: Seen, outside: Outside, ordered: str = "") -> Response:
     """What failed, grouped by reason, with a button to try again."""
-    return page(request, "failures.html", groups=failures(seen.records), accepted=accepted, left=left, seen=seen)
+    put_back = views.put_back_since(seen.records, outside.clock() - _LATELY) if ordered else None
+    return page(request, "failures.html", groups=failures(seen.records), put_back=put_back, seen=seen)
 
 
 router.include_router(lists)

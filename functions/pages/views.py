@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,21 +13,28 @@ from shared.models import BlobPath, State
 from shared.pipeline.metrics_orbits import Missing
 from shared.pipeline.overview_alarms import Alarm
 from shared.pipeline.overview_calendar import CalendarMonth
+from shared.pipeline.overview_failures import failed_in
 from shared.pipeline.reclassify import ASKED
-from shared.pipeline.retry import is_retried
+from shared.pipeline.retry import can_begin_again, is_retried
 from shared.ports import BlobInfo
-from shared.records import REFUSED, Record
+from shared.records import CANCEL, DRONE, Record
 from shared.science.layers import LAYERS
+from shared.science.orthomosaic import DRONE_LAYERS
 
 STEPS = ("discover", "stage", "correct", "classify")
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_LAYER_FILE = re.compile(r"_([A-Z]+)(?:_\d+m|_r\d+_c\d+)?\.tif$")  # the piece of a tile or of an orthomosaic
 _WAITING = {State.DISCOVERED, State.OFFLINE, State.STAGED}
-_ALARM_PAGES = {"poison": "/failures", "failed": "/failures", "refused": "/failures", "watchlist": "/failures"}
+_ON_CALENDAR = {"quiet", "missing", "search"}
 
 
 def alarm_page(alarm: Alarm) -> str:
     """Where a person finds more about an alarm."""
-    return f"/tiles/{alarm.tile}/calendar" if alarm.kind == "quiet" else _ALARM_PAGES.get(alarm.kind, "/failures")
+    if alarm.kind in _ON_CALENDAR:
+        return link(f"/tiles/{alarm.tile}/calendar", year=alarm.year or None)
+    if alarm.kind == "stuck":
+        return link("/products", tile=alarm.tile)
+    return "/#runs" if alarm.kind == "timer" else "/failures"
 
 
 def sums(counts: Iterable[Mapping[State, int]]) -> dict[State, int]:
@@ -93,15 +101,25 @@ class Event:
     since: timedelta | None  # after the line before
     seconds: float | None  # of work
     attempts: int  # tries that failed before
+    outcome: State | None = None  # FAILED or REJECTED where the step ended so
 
 
 def history(record: Record) -> list[Event]:
-    """What happened to a product, in order of time."""
+    """What happened to a product, in order of time: each step as it went the last time."""
+    ended = _ended_in(record)
     events: list[Event] = []
-    for step, at in sorted(record.times.items(), key=lambda entry: entry[1]):
+    for step, at in sorted(record.times.items(), key=lambda entry: (entry[1], entry[0] == ended)):
         since = at - events[-1].at if events else None
-        events.append(Event(step, at, since, record.seconds.get(step), record.attempts.get(step, 0)))
+        outcome = record.state if step == ended else None
+        events.append(Event(step, at, since, record.seconds.get(step), record.attempts.get(step, 0), outcome))
     return events
+
+
+def _ended_in(record: Record) -> str:
+    """The step that ended otherwise than it should; "" where none did."""
+    if record.state is State.FAILED:
+        return failed_in(record)
+    return "classify" if record.state is State.REJECTED else ""
 
 
 def open_attempts(record: Record) -> dict[str, int]:
@@ -127,8 +145,10 @@ def result_files(infos: Iterable[BlobInfo]) -> list[ResultFile]:
 
 def _result_file(info: BlobInfo) -> ResultFile:
     leaf = info.path.name.rpartition("/")[2]
-    layer = next((layer for layer in LAYERS if f"_{layer.name}_" in leaf and leaf.endswith(".tif")), None)
-    return ResultFile(str(info.path), leaf, info.size, layer.description if layer else "")
+    match = _LAYER_FILE.search(leaf)
+    layers = DRONE_LAYERS if info.path.name.startswith(f"{DRONE}/") else LAYERS
+    description = next((layer.description for layer in layers if match and layer.name == match[1]), "")
+    return ResultFile(str(info.path), leaf, info.size, description)
 
 
 def folder_of(record: Record) -> BlobPath | None:
@@ -139,20 +159,38 @@ def folder_of(record: Record) -> BlobPath | None:
 def orders_for(record: Record) -> list[tuple[str, str, str]]:
     """The orders that fit the state of ``record``: name, what the button says, what it does."""
     found = []
-    if is_retried(record):
+    if may_retry(record):
         found.append(("retry", "Retry", "begins again at the first step whose input is still there"))
-    if record.partition != REFUSED and record.l2a and record.state in {State.CLASSIFIED, State.REJECTED}:
+    if record.l2a and record.state in {State.CLASSIFIED, State.REJECTED}:
         found.append(("reclassify", "Classify again", "makes the maps anew, with the model in force"))
     if record.state in _WAITING:
         found.append(("cancel", "Take off", "nothing more is done until somebody retries it"))
+    if record.state is State.FAILED:
+        found.append(("cancel", "Put away", "no longer counts as failed; the reason stays on this page"))
     return found
 
 
-def is_over(order: str, record: Record) -> bool:
-    """Whether what was ordered has happened by now, so that nothing need be said about it."""
-    if order == "reclassify":
-        return record.times.get("classify", _NEVER) > record.times.get(ASKED, _NEVER)
-    return order == "retry" and record.state.is_final
+def may_retry(record: Record) -> bool:
+    """Whether a retry is taken, and can lead anywhere."""
+    return is_retried(record) and can_begin_again(record)
+
+
+def is_under_way(order: str, record: Record) -> bool:
+    """Whether the row itself says that ``order`` was given and has not come to its end: an address may say anything."""
+    match order:
+        case "reclassify":
+            return record.times.get(ASKED, _NEVER) > record.times.get("classify", _NEVER)
+        case "retry":
+            return "retry" in record.times and not record.state.is_final
+        case "cancel":
+            return CANCEL in record.times and record.state is State.SKIPPED
+        case _:
+            return order == "none"
+
+
+def put_back_since(records: Iterable[Record], since: datetime) -> int:
+    """How many rows say that a person put them back after ``since``."""
+    return sum(record.times.get("retry", _NEVER) >= since for record in records)
 
 
 def neighbours(records: Sequence[Record], record: Record) -> tuple[Record | None, Record | None]:

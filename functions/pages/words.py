@@ -54,9 +54,21 @@ _MOMENTS = {
 }
 
 
-def moment(step: str) -> str:
-    """What happened at the time that a record keeps under ``step``."""
-    return _MOMENTS.get(step, step)
+_ENDED = {  # how a step is called that did not end as it should
+    "stage": "Staging",
+    "correct": "Correction",
+    "classify": "Classification",
+    "discover": "Search of the catalogue",
+}
+
+
+def moment(step: str, outcome: State | None = None) -> str:
+    """What happened at the time that a record keeps under ``step``; ``outcome`` where it ended otherwise."""
+    if outcome is State.FAILED and step == "watch":
+        return "Found stuck and given up"
+    if outcome is None or step not in _ENDED:
+        return _MOMENTS.get(step, step)
+    return f"{_ENDED[step]} {MARKS[outcome].word}"
 
 
 def instant(at: datetime | None) -> str:
@@ -111,6 +123,13 @@ def address_of(record: Record) -> str:
     if record.partition == REFUSED:
         return "/refused?" + urlencode({"name": record.name})
     return "/products/" + quote(record.name, safe="")
+
+
+def area(km2: float | None) -> str:
+    """An area in the unit that fits: ``12.30 km²``, of an orthomosaic ``35.4 m²``."""
+    if km2 is None or km2 >= 0.01 or km2 == 0:
+        return NOTHING if km2 is None else f"{km2:.2f} km²"
+    return f"{km2 * 1e6:.1f} m²"
 
 
 def title_of(record: Record) -> str:

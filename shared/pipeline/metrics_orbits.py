@@ -41,9 +41,10 @@ def missing(records: Iterable[Record], now: datetime, *, watched: Watchlist | No
 
     With ``watched``, only in the months in which the watchlist asks for the tile.
     """
+    recent = [row for row in records if now - row.times.get("sensing", now) <= LOOK_BACK + REPEAT * (BELIEVED + 1)]
     found = [
         Missing(tile, at, platform, orbit)
-        for (tile, platform, orbit), seen in _tracks(records).items()
+        for (tile, platform, orbit), seen in _tracks(recent).items()
         for at in _expected(sorted(seen), now)
         if now - LOOK_BACK <= at <= now - PUBLISHED_WITHIN and (watched is None or is_watched(tile, at, watched))
     ]

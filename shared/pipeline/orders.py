@@ -18,12 +18,13 @@ from datetime import datetime, timedelta
 
 from shared.errors import BadMessage, BadName, NotFound, PermanentError, WrongState
 from shared.messages import CLASSIFICATIONS, TILE_MONTHS, ClassificationMessage, TileMonthMessage
-from shared.models import MANIFEST, ProductName, State, Tile, TileMonth, l2a_folder, shown
+from shared.models import MANIFEST, ProductName, State, Tile, TileMonth, l2a_folder
+from shared.pipeline.lookup import known
 from shared.pipeline.overview_failures import key as reason_key
 from shared.pipeline.reclassify import ASKED, LOST_AFTER, asked, is_waiting
 from shared.pipeline.retry import can_begin_again, is_retried, retry
 from shared.ports import Clock, Ledger, ObjectStore, Queues
-from shared.records import CANCEL, REFUSED, Record, age
+from shared.records import CANCEL, DRONE, REFUSED, Record, age
 
 MOST_MONTHS = 240  # of one backfill
 MOST_AT_ONCE = 1000  # products of one order
@@ -177,17 +178,8 @@ class Orders:
         return Ordered(f"{record.name} is taken off.", (record.name,))
 
     def known(self, name: str) -> Record:
-        """The record of a product by its name or its L2A's, or of a refused thing; NotFound where there is none."""
-        try:
-            product = ProductName.parse(name)
-        except BadName:
-            record = self.ledger.get(REFUSED, name)
-        else:
-            tile = product.tile
-            record = self.ledger.get(tile.name, str(product)) or self.ledger.by_l2a(tile, str(product))
-        if record is None:
-            raise NotFound(f"The ledger knows no product {shown(name)}.")
-        return record
+        """The row that ``name`` means, as `lookup.known` says; NotFound where there is none."""
+        return known(self.ledger, name)
 
     def _put_back(self, record: Record) -> bool:
         """Whether it was this order that put ``record`` back."""
@@ -198,6 +190,8 @@ class Orders:
 
     def _why_not_again(self, record: Record) -> str:
         """Why ``record`` need not be classified again, "" where it is to be."""
+        if record.partition in {DRONE, REFUSED}:
+            raise WrongState(f"{record.name} is no Sentinel-2 product; put the file into the inbox again.")
         if record.state not in {State.CLASSIFIED, State.REJECTED, State.CORRECTED} and not (
             record.state is State.FAILED and record.l2a
         ):

@@ -12,17 +12,18 @@ from datetime import UTC, date, datetime
 
 from shared.errors import BadName
 from shared.models import ProductName, State
-from shared.records import REFUSED, Record
+from shared.records import DRONE, REFUSED, Record
 from shared.watchlist import Watchlist
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_NO_TILES = {DRONE, REFUSED}  # partitions
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which products a person asks for; what is left out does not narrow."""
 
-    tile: str | None = None  # or `shared.records.REFUSED`
+    tile: str | None = None  # or `shared.records.DRONE` or REFUSED
     since: date | None = None  # first day of sensing, UTC
     until: date | None = None  # last day of sensing, UTC
     states: frozenset[State] = frozenset()
@@ -85,9 +86,14 @@ def tiles(records: Iterable[Record], watched: Watchlist) -> list[TileOverview]:
             areas[tile].append(area.name)
     rows: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        if record.partition != REFUSED:
+        if record.partition not in _NO_TILES:
             rows[record.partition].append(record)
     return [_tile(tile, tuple(areas.get(tile, ())), rows.get(tile, [])) for tile in sorted(areas.keys() | rows.keys())]
+
+
+def orthomosaics(records: Iterable[Record]) -> Mapping[State, int]:
+    """How many orthomosaics are in each state; they lie on no tile of the grid."""
+    return Counter(record.state for record in records if record.partition == DRONE)
 
 
 def _tile(tile: str, areas: tuple[str, ...], records: list[Record]) -> TileOverview:

@@ -1,32 +1,77 @@
 """When the timers last ran to their end: a small blob each, so that health can say so whoever hosts the timers.
 
-config/last-run/schedule.json     {"at": "2026-11-22T06:00:02Z"}
+config/last-run/schedule.json     {"at": "2026-11-22T06:00:02Z", "before": ["2026-11-22T00:00:02Z", ...]}
 """
 
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from shared.errors import NotFound
 from shared.models import CONFIG, BlobPath, in_mission
 from shared.ports import Clock, ObjectStore
 
-TIMERS = ("schedule", "watch")
+TIMERS: Mapping[str, timedelta] = {  # step -> how often it runs until its own runs say otherwise
+    "schedule": timedelta(hours=6),
+    "watch": timedelta(minutes=15),
+}
+_REMEMBERED = 6  # runs before the last
+_SLACK = timedelta(minutes=30)  # late is nobody before, also after some runs by hand within a minute
+_ENOUGH = 3  # pauses between runs that say how often it runs
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The last runs of one timer that ended well."""
+
+    step: str
+    times: tuple[datetime, ...] = ()  # newest first; none where it never ended well, or somebody broke the note
+
+    @property
+    def last(self) -> datetime | None:
+        """When it last ended well."""
+        return self.times[0] if self.times else None
+
+    @property
+    def every(self) -> timedelta:
+        """How often it runs: the median, so that neither an outage nor a run by hand counts."""
+        pauses = [later - earlier for later, earlier in pairwise(self.times)]
+        return sorted(pauses)[len(pauses) // 2] if len(pauses) >= _ENOUGH else TIMERS[self.step]
+
+    def is_late(self, now: datetime) -> bool:
+        """Whether it has not run for twice its interval."""
+        return self.last is None or now - self.last > max(2 * self.every, _SLACK)
 
 
 def note(step: str, store: ObjectStore, clock: Clock) -> None:
     """Write down that ``step`` has just ended well."""
-    text = json.dumps({"at": clock().isoformat(timespec="seconds")})
-    store.write(_blob(step), text.encode(), content_type="application/json")
+    before = runs(step, store).times[:_REMEMBERED]
+    told = {"at": _text(clock()), "before": [_text(at) for at in before]}
+    store.write(_blob(step), json.dumps(told).encode(), content_type="application/json")
+
+
+def runs(step: str, store: ObjectStore) -> Runs:
+    """The last runs of ``step``."""
+    try:
+        told = json.loads(store.read(_blob(step)))
+        texts = [told["at"], *told.get("before", [])[:_REMEMBERED]]
+        times = [in_mission(datetime.fromisoformat(text)) for text in texts]
+    except (NotFound, ValueError, KeyError, TypeError, AttributeError):
+        return Runs(step)
+    return Runs(step, tuple(times))
 
 
 def last(step: str, store: ObjectStore) -> datetime | None:
     """When ``step`` last ended well; None where it never did, or somebody broke the note."""
-    try:
-        return in_mission(datetime.fromisoformat(json.loads(store.read(_blob(step)))["at"]))
-    except (NotFound, ValueError, KeyError, TypeError):
-        return None
+    return runs(step, store).last
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")
 
 
 def _blob(step: str) -> BlobPath:

@@ -110,9 +110,14 @@ def watch(*, ledger: Ledger, queues: Queues, clock: Clock) -> list[Rescue]:
     """Report the queues' depths and return the messages of products that are stuck."""
     for queue in QUEUES:
         _log.info("watch: queue %s holds %d, poison %d", queue, queues.depth(queue), queues.depth(poison_of(queue)))
+    limits = patience({queue: queues.depth(queue) for queue, _ in _AHEAD.values()})
+    return list(islice(_rescues(ledger.records(), ledger, clock(), limits), MOST_AT_ONCE))
+
+
+def patience(depths: Mapping[str, int]) -> dict[State, timedelta]:
+    """How long a product may wait in each state, with so many messages in the queues."""
     # Each message ahead in the queue may take a step's time, one after the other on one machine.
-    patience = {state: LIMITS[state] + queues.depth(queue) * each for state, (queue, each) in _AHEAD.items()}
-    return list(islice(_rescues(ledger.records(), ledger, clock(), patience), MOST_AT_ONCE))
+    return {state: LIMITS[state] + depths.get(queue, 0) * each for state, (queue, each) in _AHEAD.items()}
 
 
 def _rescues(

@@ -45,12 +45,12 @@ def test_a_file_is_read_by_ranges(here: World, asked: str, begin: int, end: int 
     assert whole[int(first) : int(last) + 1] == answer.content
 
 
-@pytest.mark.parametrize("asked", ["bytes=0-1,5-6", "lines=1-2", "bytes=-", "bytes=x-y"])
+@pytest.mark.parametrize("asked", ["bytes=0-1,5-6", "lines=1-2", "bytes=-", "bytes=x-y", "bytes=9-3"])
 def test_a_range_of_another_kind_is_as_if_none_was_asked_for(here: World, asked: str):
     assert here.client().get(CLASS, headers={"range": asked}).content == data(here)
 
 
-@pytest.mark.parametrize("asked", ["bytes=999999999-", "bytes=-0", "bytes=9-3"])
+@pytest.mark.parametrize("asked", ["bytes=999999999-", "bytes=-0"])
 def test_a_range_outside_the_file_is_a_problem(here: World, asked: str):
     answer = here.client().get(CLASS, headers={"range": asked})
     assert answer.status_code == 416

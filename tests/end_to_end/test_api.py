@@ -98,6 +98,7 @@ def test_a_dropped_product_is_uploaded_through_its_link(pipeline: Pipeline, api:
 
 def test_health_says_when_the_schedule_ran_and_what_answers(pipeline: Pipeline, api: httpx.Client):
     assert pipeline.host.run_timer("schedule")
+    assert pipeline.host.run_timer("watch")
     health = told(api.get("/api/health"))
     assert set(health["parts"].values()) == {"ok"}, health["parts"]
     assert health["model"].startswith("ice_surface ")

@@ -21,7 +21,8 @@ from functions.pages.routes import router
 from shared.models import WATCHLIST, BlobPath, ProductName, State, Tile, TileMonth
 from shared.pipeline.orders import Orders
 from shared.pipeline.overview import newest_first
-from shared.records import MonthRecord, Record
+from shared.pipeline.runs import TIMERS, note
+from shared.records import DRONE, REFUSED, MonthRecord, Record
 from tests.fakes import FakeClock, FakeLedger, FakeQueues, FakeStore
 
 NOW = datetime(2021, 7, 20, 12, tzinfo=UTC)
@@ -31,6 +32,9 @@ BROKEN = "S2B_MSIL1C_20210713T152909_N0511_R111_T22WEV_20240612T152011"
 L2A = "S2A_MSIL2A_20210702T150911_N0511_R025_T22WEV_20240612T101500"
 RESULTS = f"surface/22WEV/2021/07/{L2A}.SAFE"
 LAYER = "T22WEV_20210702T150911_ALBEDO_20m.tif"
+FLIGHT, BAD_FLIGHT = "upe-2017", "upe_2018"  # orthomosaics
+FLIGHT_LAYER = f"{FLIGHT}_ALBEDO_r000000_c008192.tif"
+OLD_NAME = "S2A_OPER_PRD_MSIL1C_PDMC_20160818T122152_R025_V20160702T150911_20160702T150911"
 WATCHED = b'{"version": 1, "areas": [{"name": "Dark zone", "tiles": ["22WEV"], "months": [7], "since": "2021-07-01"}]}'
 
 
@@ -69,6 +73,30 @@ def some_records() -> list[Record]:
     ]
 
 
+def other_records() -> list[Record]:
+    """One of each kind that lies on no tile: orthomosaics that went well and not, a refused name, an old name."""
+    path = f"drop/flight/{BAD_FLIGHT}.tif"
+    return [
+        Record(
+            DRONE,
+            FLIGHT,
+            State.CLASSIFIED,
+            id=f"drop/flight/{FLIGHT}.tif",
+            bytes=5,
+            processor="orthomosaic",
+            results=f"surface/drone/{FLIGHT}",
+            usable_percent=90.0,
+            class_percent={"CI": 60.0, "HA": 40.0},
+            class_km2={"CI": 0.00006, "HA": 0.00004},
+            albedo_mean=0.4,
+            times={"discover": NOW, "classify": NOW},
+        ),
+        Record(DRONE, BAD_FLIGHT, State.FAILED, id=path, reason="It has four bands.", times={"classify": NOW}),
+        Record(REFUSED, "drop/a b?.zip", State.FAILED, reason="It is no product.", times={"refused": NOW}),
+        Record("22WEV", OLD_NAME, State.SKIPPED, reason="It is in the format used before 2016-12-06."),
+    ]
+
+
 @dataclass
 class Pages:
     """The application and what stands behind it."""
@@ -83,6 +111,8 @@ class Pages:
         self.store.write(WATCHLIST, WATCHED)
         for name in ("quicklook.png", LAYER):
             self.store.write(BlobPath.parse(f"{RESULTS}/{name}"), b"12345")
+        for step in TIMERS:
+            note(step, self.store, self.clock)
         app = FastAPI()
         app.include_router(router)
         app.add_middleware(Door)

@@ -13,12 +13,11 @@ from functions.api.snapshot import Keeper
 from shared.errors import BadName, StorageUnavailable
 from shared.models import ProductName, State
 from shared.pipeline import runs
-from shared.pipeline.overview import Filter, chosen, newest_first, tiles
-from shared.pipeline.overview_alarms import alarms
+from shared.pipeline.overview import Filter, chosen, newest_first, orthomosaics, tiles
 from shared.pipeline.overview_calendar import calendar, years
 from shared.pipeline.overview_failures import failures, pattern
 from shared.pipeline.overview_series import as_csv, series
-from shared.records import REFUSED, Record
+from shared.records import DRONE, REFUSED, Record
 from shared.watchlist import Watchlist
 from tests.fakes import NOON, FakeClock, FakeLedger, FakeStore
 
@@ -123,27 +122,8 @@ def test_digits_inside_words_stay():
 def test_the_most_frequent_failure_comes_first():
     rows = [row(1, State.FAILED, reason="A."), row(2, State.FAILED, reason="B 1."), row(3, State.FAILED, reason="B 2.")]
     kinds = failures([*rows, row(4)])
-    assert [(kind.reason, len(kind.records)) for kind in kinds] == [("B ….", 2), ("A.", 1)]
+    assert [(kind.reason, len(kind.records)) for kind in kinds] == [("B …", 2), ("A.", 1)]
     assert len({kind.key for kind in kinds}) == 2
-
-
-def test_alarms_name_what_somebody_should_look_at():
-    refused = Record(REFUSED, "config/watchlist.json", State.FAILED, reason="The watchlist is refused.")
-    found = alarms([refused, row(31, State.FAILED)], {"products": 4, "products-poison": 2}, WATCHED, NOON)
-    assert [alarm.kind for alarm in found] == ["watchlist", "poison", "failed"]
-    assert "2 messages" in found[1].sentence
-
-
-@pytest.mark.parametrize(("days", "quiet"), [(9, False), (11, True)])
-def test_a_watched_tile_without_news_is_an_alarm(days: int, quiet: bool):
-    rows = [row(20)]
-    now = rows[0].times["sensing"] + timedelta(days=days)
-    assert bool(alarms(rows, {}, WATCHED, now)) is quiet
-
-
-def test_a_tile_out_of_season_is_quiet_without_an_alarm():
-    winter = Watchlist.model_validate({"version": 1, "areas": [{"name": "a", "tiles": ["22WEV"], "months": [1]}]})
-    assert alarms([], {}, winter, NOON) == []
 
 
 def test_the_last_run_is_remembered_and_a_broken_note_is_none():
@@ -154,6 +134,71 @@ def test_the_last_run_is_remembered_and_a_broken_note_is_none():
     (path,) = store.blobs
     store.write(path, b"{}")
     assert runs.last("watch", store) is None
+
+
+@pytest.mark.parametrize(
+    "broken", [b"[]", b"{", b'{"at": "yesterday"}', b'{"at": "2024-08-01T12:00:00Z", "before": 3}']
+)
+def test_a_note_that_somebody_broke_is_written_anew(broken: bytes):
+    store, clock = FakeStore(), FakeClock()
+    runs.note("watch", store, clock)
+    (path,) = store.blobs
+    store.write(path, broken)
+    assert runs.runs("watch", store).times == ()
+    runs.note("watch", store, clock)
+    assert runs.last("watch", store) == NOON
+
+
+def test_a_timer_is_late_after_twice_its_interval_which_its_own_runs_tell():
+    store, clock = FakeStore(), FakeClock()
+    for pause in (60, 60, 900, 60, 61, 60):  # minutes; one outage
+        clock.advance(minutes=pause)
+        runs.note("watch", store, clock)
+    seen = runs.runs("watch", store)
+    assert seen.every == timedelta(hours=1)
+    assert not seen.is_late(clock.now + timedelta(hours=2))
+    assert seen.is_late(clock.now + timedelta(hours=2, seconds=1))
+
+
+def test_runs_by_hand_within_a_minute_make_no_timer_late():
+    store, clock = FakeStore(), FakeClock()
+    for _ in range(5):
+        clock.advance(seconds=2)
+        runs.note("watch", store, clock)
+    assert not runs.runs("watch", store).is_late(clock.now + timedelta(minutes=29))
+
+
+def test_a_timer_of_which_little_is_known_runs_as_it_is_set_up():
+    assert runs.Runs("schedule", (NOON, NOON - timedelta(days=9))).every == timedelta(hours=6)
+    assert runs.Runs("watch").is_late(NOON)
+
+
+def test_the_step_of_a_kind_is_that_of_most_of_its_failures():
+    steps = ("correct", "stage", "stage")
+    rows = [
+        row(day, State.FAILED, reason="A.").advanced(State.FAILED, step=step, at=NOON, reason="A.")
+        for day, step in enumerate(steps, start=1)
+    ]
+    (kind,) = failures(rows)
+    assert kind.step == "stage"
+
+
+def test_the_kind_of_a_very_long_reason_is_told_by_its_beginning():
+    long = "a." * 8000
+    assert len(pattern(long)) <= 1000
+    assert pattern(long) == pattern(long + "b")
+
+
+def test_the_calendar_goes_by_the_name_where_the_row_says_something_else():
+    wrong = replace(row(1), times={"sensing": NOON - timedelta(days=400)})
+    assert [len(month.days) for month in calendar([wrong], [], "22WEV", 2024)][6] == 1
+
+
+def test_orthomosaics_and_refused_things_are_no_tiles():
+    drone = [Record(DRONE, "a", State.CLASSIFIED), Record(DRONE, "b", State.FAILED)]
+    rows = [row(1), *drone, Record(REFUSED, "x", State.FAILED)]
+    assert [tile.tile for tile in tiles(rows, Watchlist.model_validate({"version": 1, "areas": []}))] == ["22WEV"]
+    assert orthomosaics(rows) == {State.CLASSIFIED: 1, State.FAILED: 1}
 
 
 class Seconds:

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from functions.pages import words
+from functions.pages.views import is_under_way
 from local.report import write_page
 from shared.messages import PRODUCTS, poison_of
 from shared.models import State, Tile, TileMonth
 from shared.pipeline.reclassify import ASKED
+from shared.pipeline.runs import TIMERS, note
 from shared.records import MonthRecord
 from tests.fakes import FakeLedger
 from tests.unit.pages_case import (
@@ -132,11 +134,55 @@ def test_a_product_shows_maps_layers_with_links_and_its_history_with_durations(p
     assert found[1] == "3 min"
 
 
+@pytest.mark.parametrize(
+    ("order", "state", "step", "said"),
+    [
+        ("retry", State.STAGED, "retry", True),
+        ("retry", State.STAGED, "stage", False),  # nobody ordered it
+        ("retry", State.CLASSIFIED, "retry", False),
+        ("cancel", State.SKIPPED, "cancel", True),
+        ("cancel", State.STAGED, "stage", False),
+        ("reclassify", State.CLASSIFIED, ASKED, True),
+        ("reclassify", State.CLASSIFIED, "stage", False),
+        ("anything", State.STAGED, "retry", False),
+    ],
+)
+def test_that_an_order_was_given_is_said_where_the_row_says_it_whatever_the_address_does(
+    order: str, state: State, step: str, said: bool
+):
+    record = a_record(BROKEN, State.FAILED).advanced(state, step=step, at=NOW)
+    assert is_under_way(order, record) is said
+
+
+def test_an_address_cannot_make_a_page_say_that_orders_were_given(pages: Pages):
+    assert "0 put back" in pages.get("/failures?ordered=99999")
+    assert "99999" not in pages.get("/failures?accepted=99999&left=99999")
+    assert "0 months wait" in pages.get("/tiles/22WEV/calendar?ordered=99999")
+    assert "It is put back" not in pages.get(f"/products/{BROKEN}?ordered=retry")
+
+
+def test_the_overview_says_when_the_timers_last_ran_and_that_all_is_well_only_where_it_is(pages: Pages):
+    calm = Pages(FakeLedger([classified()]))
+    calm.clock.now = soon = classified().times["sensing"] + timedelta(days=5)
+    for step in TIMERS:
+        note(step, calm.store, calm.clock)
+    html = calm.get("/")
+    assert "Nothing needs a look" in html
+    assert "schedule and watch run" in html
+    calm.clock.now = soon + timedelta(hours=1)
+    html = calm.get("/")
+    assert "Nothing needs a look" not in html
+    assert "The timer &#39;watch&#39; last ran on" in html
+    assert 'id="runs"' in html
+
+
 def test_the_true_colour_picture_is_offered_only_where_the_l2a_product_is_still_there(pages: Pages):
     assert "true-colour.jpg" not in pages.get(f"/products/{CLEAR}")
 
 
-@pytest.mark.parametrize(("name", "offered"), [(CLEAR, {"reclassify"}), (BROKEN, {"retry"}), (CLOUDY, {"retry"})])
+@pytest.mark.parametrize(
+    ("name", "offered"), [(CLEAR, {"reclassify"}), (BROKEN, {"retry", "cancel"}), (CLOUDY, {"retry"})]
+)
 def test_a_product_offers_the_orders_that_fit_its_state(pages: Pages, name: str, offered: set[str]):
     html = pages.get(f"/products/{name}")
     assert {order for order in ("retry", "reclassify", "cancel") if f'action="/orders/{order}"' in html} == offered

@@ -98,7 +98,8 @@ def test_retry_of_one_kind_puts_back_all_of_it_and_nothing_else(signed_in: Pages
     signed_in.store.write(staged_zip(ProductName.parse(other)), b"zip")
     keys = re.findall(r'name="key" value="([0-9a-f]{12})"', signed_in.get("/failures"))
     assert len(keys) == 2
-    signed_in.send("/orders/retry-failed", {"key": reason_key("No ozone file.")}, "/failures")
+    answer = signed_in.send("/orders/retry-failed", {"key": reason_key("No ozone file.")}, "/failures")
+    assert "1 put back within the last minutes" in signed_in.get(answer.headers["location"])
     assert (state(signed_in, BROKEN), state(signed_in, other)) == (State.FAILED, State.STAGED)
 
 
@@ -113,7 +114,7 @@ def test_older_months_can_be_searched_from_the_calendar(signed_in: Pages):
     page = "/tiles/22WEV/calendar?year=2019"
     answer = signed_in.send("/orders/backfill", {"first": "2019-06", "last": "2019-08"}, page)
     assert len(signed_in.queues.sent[TILE_MONTHS]) == 3
-    assert "3 months will be searched" in signed_in.get(answer.headers["location"])
+    assert "3 months wait to be searched" in signed_in.get(answer.headers["location"])
 
 
 def test_a_span_that_is_none_is_refused_with_a_sentence(signed_in: Pages):

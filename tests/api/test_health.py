@@ -1,0 +1,33 @@
+"""Health: each part says "ok" or a sentence."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.testclient import TestClient
+
+from shared.messages import BLOB_TRIGGER_POISON, PRODUCTS, poison_of
+from shared.pipeline.runs import TIMERS, note
+from tests.api.conftest import World
+
+
+def parts(client: TestClient) -> dict[str, str]:
+    return dict(client.get("/api/health").json()["parts"])
+
+
+@pytest.mark.parametrize("queue", [poison_of(PRODUCTS), BLOB_TRIGGER_POISON])
+def test_messages_that_every_try_failed_for_are_trouble_whoevers_queue_they_lie_in(world: World, queue: str):
+    with world.client() as client:
+        assert parts(client)["queues"] == "ok"
+        world.queues.send(queue, "{}")
+        assert queue in parts(client)["queues"]
+        assert client.get("/api/health").json()["queues"][queue] == 1
+
+
+def test_timers_that_run_no_more_are_trouble(world: World, client: TestClient):
+    assert parts(client)["timers"] == "Not run for twice as long as usual, or never: schedule, watch."
+    for step in TIMERS:
+        note(step, world.store, world.clock)
+    assert parts(client)["timers"] == "ok"
+    world.clock.advance(hours=1)
+    assert parts(client)["timers"].endswith(": watch.")
+    assert client.get("/api/health").json()["status"] == "trouble"
