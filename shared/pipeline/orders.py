@@ -30,6 +30,7 @@ MOST_MONTHS = 240  # of one backfill
 MOST_AT_ONCE = 1000  # products of one order
 _JUST_SEARCHED = timedelta(minutes=15)  # a month is not searched again so soon
 _CANCELLED = {State.DISCOVERED, State.OFFLINE, State.STAGED, State.FAILED}  # cancel takes these
+_TOO_MANY = "One order takes {} products; give it again."
 _OVERTAKEN = "{} is on its way already."
 _ASKED_FOR = "{} waits to be classified already."
 _ON_ITS_WAY = {State.DISCOVERED, State.STAGED, State.CORRECTED}
@@ -118,7 +119,7 @@ class Orders:
                     left[record.name] = "Another order put it back."
             except PermanentError as error:  # one that cannot be put back keeps no other waiting
                 left[record.name] = str(error)
-        left |= {record.name: "One order takes 1000 products; give it again." for record in failed[MOST_AT_ONCE:]}
+        left |= {record.name: _TOO_MANY.format(MOST_AT_ONCE) for record in failed[MOST_AT_ONCE:]}
         return Ordered(f"{len(accepted)} of {len(failed)} that failed are put back.", tuple(accepted), left)
 
     def reclassify(self, name: str) -> Ordered:
@@ -153,7 +154,7 @@ class Orders:
                 left[record.name] = why
             else:
                 accepted.append(record.name)
-        left |= {record.name: "One order takes 1000 products; give it again." for record in rows[MOST_AT_ONCE:]}
+        left |= {record.name: _TOO_MANY.format(MOST_AT_ONCE) for record in rows[MOST_AT_ONCE:]}
         return Ordered(f"{len(accepted)} products of {tile} will be classified again.", tuple(accepted), left)
 
     def cancel(self, name: str) -> Ordered:

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from shared.errors import NotFound
 from shared.messages import CLASSIFICATIONS, PRODUCTS, TILE_MONTHS, TileMonthMessage
 from shared.models import MANIFEST, WATCHLIST, State, TileMonth, l2a_folder
+from shared.pipeline import orders
 from shared.pipeline.discover import discover
 from shared.pipeline.reclassify import asked
 from shared.pipeline.refused import refuse
@@ -154,6 +155,16 @@ def test_nothing_is_begun_with_a_model_that_cannot_be_used(world: World, client:
 
 def refusing(name: str) -> Classifier:
     raise NotFound(f"There is no blob models/{name}/card.json.")
+
+
+def test_what_one_order_cannot_take_is_named(world: World, client: TestClient, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(orders, "MOST_AT_ONCE", 1)
+    for day in (2, 3):
+        world.ledger.add(a_record(day, State.FAILED, reason="It broke."))
+        world.ledger.add(a_record(day + 10, results="surface/22WEV/x", l2a="x"))
+    told = order(client, "retry", failed=True)
+    assert (len(told["accepted"]), list(told["left"].values())) == (1, ["One order takes 1 products; give it again."])
+    assert len(order(client, "reclassify", tile="22WEV")["left"]) == 3  # two too many, and one without its L2A folder
 
 
 def test_what_has_no_l2a_folder_any_more_cannot_be_classified_again(world: World, client: TestClient):

@@ -104,6 +104,13 @@ def test_quantiles_are_values_that_occurred():
     assert value(found, known.STEP_SECONDS, step="stage", quantile="0.95") == 19
 
 
+@pytest.mark.parametrize(("count", "half", "most"), [(1, 1, 1), (2, 1, 2), (3, 2, 3), (21, 11, 20)])
+def test_a_quantile_is_the_least_that_enough_do_not_exceed(count: int, half: int, most: int):
+    found = measures(seen(*(a_record(n, seconds={"stage": float(n + 1)}) for n in range(count))), Prices())
+    assert value(found, known.STEP_SECONDS, step="stage", quantile="0.5") == half
+    assert value(found, known.STEP_SECONDS, step="stage", quantile="0.95") == most
+
+
 def with_times(record: Record, **times: datetime) -> Record:
     return replace(record, times={**record.times, **times})
 
@@ -113,6 +120,7 @@ def with_times(record: Record, **times: datetime) -> Record:
     [
         a_record(state=State.FAILED),
         with_times(a_record(), retry=NOON - 2 * HOUR),
+        with_times(a_record(), watch=NOON - 2 * HOUR),
         with_times(a_record(), reclassify=NOON - 2 * HOUR),
         with_times(a_record(), correct=NOON),  # a clock was ahead, or correct ran again
         with_times(a_record(), classify=NOON - timedelta(days=31), correct=NOON - timedelta(days=31)),
@@ -123,6 +131,7 @@ def with_times(record: Record, **times: datetime) -> Record:
     ids=[
         "failed",
         "retried",
+        "rescued",
         "classified again",
         "out of order",
         "long ago",
@@ -148,6 +157,8 @@ def test_a_product_costs_the_seconds_of_its_steps_at_the_prices_of_where_they_ru
     assert cost(a_record(), replace(prices, gib_second=None)) == pytest.approx({"stage": 2.0, "classify": 1.0})
     found = measures(seen(a_record(), a_record(1, seconds={"stage": 300.0})), prices)
     assert value(found, known.COST, step="stage") == pytest.approx(4.0)
+    rejected = a_record(1, state=State.REJECTED, seconds={"stage": 300.0})  # it cost as much
+    assert value(measures(seen(a_record(), rejected), prices), known.COST, step="stage") == pytest.approx(4.0)
 
 
 def test_a_watched_tile_tells_when_it_last_came_through_and_one_that_never_did_is_counted():

@@ -76,6 +76,8 @@ def test_only_watched_months_and_tiles_count():
     assert days(series, now=52) == [10, 30, 40]
     assert days(series, now=52, watched=watched) == [10, 30]
     assert days(series, now=52, watched=Watchlist(version=1)) == []
+    ended = {"name": "a", "tiles": ["22WEV"], "months": [7, 8], "until": "2024-07-11"}
+    assert days(series, now=52, watched=Watchlist.model_validate({"version": 1, "areas": [ended]})) == [10]
 
 
 def test_refused_things_name_no_acquisition():

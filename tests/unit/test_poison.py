@@ -7,7 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from shared.messages import CORRECTIONS, PRODUCTS, TILE_MONTHS, CorrectionMessage, ProductMessage
+from shared.messages import (
+    CLASSIFICATIONS,
+    CORRECTIONS,
+    PRODUCTS,
+    TILE_MONTHS,
+    ClassificationMessage,
+    CorrectionMessage,
+    ProductMessage,
+)
 from shared.models import State
 from shared.pipeline.poison import poison, poison_blob
 from shared.pipeline.refused import refuse, settle
@@ -50,6 +58,17 @@ def test_a_reason_that_a_step_gave_is_kept():
     ledger = FakeLedger([Record("22WEV", L1C, State.FAILED, reason="It is no zip.")])
     body = CorrectionMessage(product=L1C).encode().encode()
     assert poison(CORRECTIONS, body, ledger=ledger, clock=FakeClock()).reason == "It is no zip."
+
+
+@pytest.mark.parametrize(
+    ("error", "state"), [("The disk is full.", State.FAILED), ("", State.CLASSIFIED)], ids=["gave up", "came through"]
+)
+def test_a_classified_product_whose_new_classification_gave_up_has_failed(error: str, state: State):
+    row = Record("22WEV", L1C, State.CLASSIFIED, l2a=L2A, error=error, attempts={"classify": 5})
+    body = ClassificationMessage(product=L2A, because="asked for").encode().encode()
+    record = poison(CLASSIFICATIONS, body, ledger=FakeLedger([row]), clock=FakeClock())
+    assert record.state is state
+    assert (record.reason == "classify gave up after 5 tries: The disk is full.") == bool(error)
 
 
 def test_a_product_the_ledger_does_not_know_can_be_retried():
