@@ -91,9 +91,19 @@ class Record:
         return self.came_late and not is_asked_for
 
     @property
+    def is_cancelled(self) -> bool:
+        """Whether a person took it off: it begins again when it is retried or dropped anew, and not by itself."""
+        return self.state is State.SKIPPED and CANCEL in self.times
+
+    @property
     def has_results(self) -> bool:
         """Whether maps and numbers are there; also those of before, where classifying again waits or failed."""
         return bool(self.results) and self.state in _KEEPS_RESULTS
+
+    def begun_again(self, state: State, *, step: str, at: datetime) -> Record:
+        """A copy in ``state`` as a person puts it back: no longer cancelled, and with all its tries ahead."""
+        times = {name: time for name, time in self.times.items() if name != CANCEL}
+        return replace(self, times=times).advanced(state, step=step, at=at, attempts={}, message="")
 
     def advanced(self, state: State, *, step: str, at: datetime, **changes: Any) -> Record:
         """A copy in ``state``, with the step's time set and reason, error and progress cleared unless given."""

@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 _MOST_BYTES = 24 * 1024 * 1024  # of all bodies together
+_MOST_ANSWERS = 2000
 _MOST_AGE = 10.0  # seconds; ages, queue depths and the watchlist move on though no row of the ledger changes
 
 
@@ -19,7 +19,7 @@ class Answer:
 
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...]
-    rows: tuple[Any, ...]  # the very tuples of the snapshot
+    version: int  # of the snapshot's rows
     seen: datetime  # when the ledger was read
     made: float  # monotonic seconds
 
@@ -33,14 +33,17 @@ class Kept:
         self._bytes = 0
         self.turn = 0  # how often all were given up
 
-    def get(self, key: Hashable, rows: tuple[Any, ...], now: float, not_before: datetime | None) -> Answer | None:
-        """The answer under ``key`` where it was made from the same ``rows``, lately and not before that instant."""
+    def get(self, key: Hashable, version: int, now: float, not_before: datetime | None) -> Answer | None:
+        """The answer under ``key`` where it was made from the same rows, lately and not before that instant."""
         with self._lock:
             found = self._answers.get(key)
             if found is None:
                 return None
-            same = all(one is other for one, other in zip(found.rows, rows, strict=True))
-            if not same or now - found.made > _MOST_AGE or (not_before is not None and found.seen < not_before):
+            if (
+                found.version != version
+                or now - found.made > _MOST_AGE
+                or (not_before is not None and found.seen < not_before)
+            ):
                 self._give_up(key)
                 return None
             self._answers.move_to_end(key)
@@ -54,7 +57,7 @@ class Kept:
             self._give_up(key)
             self._answers[key] = answer
             self._bytes += len(answer.body)
-            while self._bytes > _MOST_BYTES:
+            while self._bytes > _MOST_BYTES or len(self._answers) > _MOST_ANSWERS:
                 self._give_up(next(iter(self._answers)))
 
     def clear(self) -> None:

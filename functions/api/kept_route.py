@@ -39,16 +39,15 @@ def kept(handler: Handler) -> Handler:
         if seen is None or QUERY in request.query_params:  # such an answer may name the key in its links
             return await handler(request)
         token = found.csrf(request).encode()
-        query = tuple(sorted(request.query_params.multi_items()))
-        key = (request.url.path, query, found.is_signed_in(request))
-        rows, turn = (seen.records, seen.months), answers.turn
-        known = answers.get(key, rows, monotonic(), not_before.get())
+        key = (request.url.path, tuple(request.query_params.multi_items()), found.is_signed_in(request))
+        turn = answers.turn
+        known = answers.get(key, seen.version, monotonic(), not_before.get())
         if known is None:
             response = await handler(request)
             if response.status_code != 200:
                 return response
             body = bytes(response.body).replace(token, _CSRF)
-            known = Answer(body, _lasting(response), rows, seen.at, monotonic())
+            known = Answer(body, _lasting(response), seen.version, seen.at, monotonic())
             answers.put(key, known, turn)
         answer = Response(known.body.replace(_CSRF, token))
         answer.raw_headers = [*known.headers, (b"content-length", str(len(answer.body)).encode())]

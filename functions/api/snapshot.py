@@ -41,6 +41,7 @@ class Snapshot:
     records: tuple[Record, ...]  # newest acquisition first
     months: tuple[MonthRecord, ...]
     at: datetime
+    version: int = 0  # another where a row is
 
 
 @dataclass(slots=True)
@@ -110,7 +111,8 @@ class Keeper:
         records = {(record.partition, record.name): record for record in self._ledger.records()}
         months = {row.month: row for row in self._ledger.months()}
         self._rows = _Rows(records, months, monotonic)
-        return Snapshot(tuple(newest_first(records.values())), tuple(months.values()), at)
+        version = self._kept.version + 1 if self._kept else 0
+        return Snapshot(tuple(newest_first(records.values())), tuple(months.values()), at, version)
 
     def _changed(self, kept: Snapshot, at: datetime) -> Snapshot:
         rows, since = self._rows, kept.at - _OVERLAP
@@ -124,6 +126,7 @@ class Keeper:
             tuple(newest_first(rows.records.values())) if has_records else kept.records,
             tuple(rows.months.values()) if has_months else kept.months,
             at,
+            kept.version + (has_records or has_months),
         )
 
 

@@ -80,7 +80,7 @@ class Search:
         shape = json.dumps(intersects, separators=(",", ":")) if intersects else ""
         said = {"bbox": bbox, "intersects": shape, "datetime": datetime, "ids": ids, "collections": collections}
         return cls(
-            place=_box(bbox) if bbox else _shape(intersects) if intersects else None,
+            place=_box(bbox) if bbox else _shape(intersects) if intersects is not None else None,
             since=since,
             until=until,
             ids=frozenset(filter(None, ids.split(","))),

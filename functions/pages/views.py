@@ -17,7 +17,7 @@ from shared.pipeline.overview_failures import failed_in
 from shared.pipeline.reclassify import ASKED
 from shared.pipeline.retry import can_begin_again, is_retried
 from shared.ports import BlobInfo
-from shared.records import CANCEL, DRONE, Record
+from shared.records import DRONE, Record
 from shared.science.layers import LAYERS
 from shared.science.orthomosaic import DRONE_LAYERS
 
@@ -183,7 +183,7 @@ def is_under_way(order: str, record: Record) -> bool:
         case "retry":
             return "retry" in record.times and not record.state.is_final
         case "cancel":
-            return CANCEL in record.times and record.state is State.SKIPPED
+            return record.is_cancelled
         case _:
             return order == "none"
 

@@ -43,7 +43,7 @@ def classify(
     other options, late files.
     """
     record = _entered(product, ledger, clock)
-    if record.state in _DONE and not again:
+    if record.is_cancelled or (record.state in _DONE and not again):
         return None
     with attempt(ledger, record, "classify", clock) as this:
         results = Results(store, surface_folder(product))

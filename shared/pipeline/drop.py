@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from io import SEEK_END
 
 from shared.errors import BadName, BadProduct, NotFound, PermanentError
@@ -29,7 +30,7 @@ from shared.pipeline.unfold import unfold
 from shared.ports import Clock, Ledger, ObjectStore
 from shared.records import Record
 
-# Superseded products are settled too: their successor is the one to work on.
+# Superseded products are settled too: their successor is the one to work on. What a person took off begins again.
 _SETTLED = {State.CORRECTED, State.CLASSIFIED, State.SKIPPED}
 
 
@@ -87,13 +88,19 @@ def _told_again(dropped: Dropped, store: ObjectStore, ledger: Ledger) -> list[Co
 
 def _entered(product: ProductName, ledger: Ledger, clock: Clock) -> Record:
     l2a = str(product) if product.level is Level.L2A else ""
-    if l2a and (made_here := ledger.by_l2a(product.tile, l2a)) is not None:
-        return made_here
     at = clock()
-    record = entered(ledger, Record.of(product, State.DISCOVERED, l2a=l2a, times={"discover": at, "drop": at}))
-    if "drop" in record.times:
+    made_here = ledger.by_l2a(product.tile, l2a) if l2a else None
+    fresh = Record.of(product, State.DISCOVERED, l2a=l2a, times={"discover": at, "drop": at})
+    record = made_here or entered(ledger, fresh)
+    if record.is_cancelled:
+        return ledger.update(record.partition, record.name, lambda old: _begun_again(old, at))
+    if made_here or "drop" in record.times:
         return record
     return ledger.update(record.partition, record.name, lambda old: replace(old, times={**old.times, "drop": at}))
+
+
+def _begun_again(old: Record, at: datetime) -> Record:
+    return old.begun_again(State.DISCOVERED, step="drop", at=at) if old.is_cancelled else old
 
 
 def _l1c_zip(dropped: Dropped, store: ObjectStore, ledger: Ledger, clock: Clock) -> list[CorrectionMessage]:

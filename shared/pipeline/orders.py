@@ -13,7 +13,7 @@ where an order dies between, watch finds the product stuck, or asked for in vain
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.errors import BadMessage, BadName, NotFound, PermanentError, WrongState
@@ -21,10 +21,10 @@ from shared.messages import CLASSIFICATIONS, TILE_MONTHS, ClassificationMessage,
 from shared.models import MANIFEST, ProductName, State, Tile, TileMonth, l2a_folder
 from shared.pipeline.lookup import known
 from shared.pipeline.overview_failures import key as reason_key
-from shared.pipeline.reclassify import ASKED, LOST_AFTER, asked, is_waiting
+from shared.pipeline.reclassify import asked, is_awaited
 from shared.pipeline.retry import can_begin_again, is_retried, retry
 from shared.ports import Clock, Ledger, ObjectStore, Queues
-from shared.records import CANCEL, DRONE, REFUSED, Record, age
+from shared.records import CANCEL, DRONE, REFUSED, Record
 
 MOST_MONTHS = 240  # of one backfill
 MOST_AT_ONCE = 1000  # products of one order
@@ -158,7 +158,10 @@ class Orders:
         return Ordered(f"{len(accepted)} products of {tile} will be classified again.", tuple(accepted), left)
 
     def cancel(self, name: str) -> Ordered:
-        """Take a product off that waits, or put away what failed, also what was refused; WrongState for all else."""
+        """Take a product off that waits, or put away what failed, also what was refused; WrongState for all else.
+
+        Where maps of before are there, a classification that failed since is forgotten: the maps count on.
+        """
         record, now = self.known(name), self.clock()
         if record.state is State.SKIPPED:
             return Ordered(f"{record.name} is off already.", left={record.name: record.reason})
@@ -166,12 +169,16 @@ class Orders:
         def cancelled(old: Record) -> Record:
             if old.state not in _CANCELLED:
                 return old
+            if old.state is State.FAILED and old.has_results:
+                return replace(old, state=State.CLASSIFIED, reason="", error=f"Put away: {old.reason}")
             again = "; 'retry' begins it again" if can_begin_again(old) else ""
             before = f" Before: {old.reason}" if old.state is State.FAILED else ""
             reason = f"Cancelled by order on {now:%Y-%m-%d %H:%M} UTC{again}.{before}"
             return old.advanced(State.SKIPPED, step=CANCEL, at=now, reason=reason)
 
         wrote = self.ledger.update(record.partition, record.name, cancelled)
+        if wrote.state is State.CLASSIFIED and record.state is State.FAILED:
+            return Ordered(f"{record.name} is classified, as it was before.", (record.name,))
         if wrote.state is not State.SKIPPED:
             raise WrongState(
                 f"{record.name} is {wrote.state}; only what failed or waits to be staged or corrected is cancelled."
@@ -227,8 +234,7 @@ class Orders:
 
 
 def _can_be_asked_for(record: Record, now: datetime) -> bool:
-    is_asked = is_waiting(record) and age(record.times[ASKED], now) < LOST_AFTER
-    return record.state is not State.CORRECTED and not is_asked
+    return record.state is not State.CORRECTED and not is_awaited(record, now)
 
 
 def _span(tile: Tile, first: TileMonth, last: TileMonth) -> Iterator[TileMonth]:

@@ -63,12 +63,12 @@ def _timers(seen: Situation) -> Iterator[Alarm]:
         if one.last is None:
             yield Alarm("timer", f"The timer '{one.step}' has never run to its end; only then {_SHOULD[one.step]}.")
         elif one.is_late(seen.now):
-            when = f"{one.last:%Y-%m-%d %H:%M}, though it runs every {_hours(one.every)}"
+            when = f"{one.last:%Y-%m-%d %H:%M}, {_hours(seen.now - one.last)} ago"
             yield Alarm("timer", f"The timer '{one.step}' last ran on {when}; only then {_SHOULD[one.step]}.")
 
 
-def _hours(every: timedelta) -> str:
-    minutes = round(every.total_seconds() / 60)
+def _hours(span: timedelta) -> str:
+    minutes = round(span.total_seconds() / 60)
     return f"{minutes / 60:.3g} h" if minutes >= 60 else f"{max(minutes, 1)} min"
 
 

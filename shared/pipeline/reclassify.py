@@ -31,6 +31,11 @@ def is_waiting(record: Record) -> bool:
     return asked == max(at for name, at in record.times.items() if name not in _NOT_OURS)
 
 
+def is_awaited(record: Record, now: datetime) -> bool:
+    """True where it was asked for so lately that its message is taken to be under way."""
+    return is_waiting(record) and age(record.times[ASKED], now) < LOST_AFTER
+
+
 def lost(records: Iterable[Record], ledger: Ledger, now: datetime, *, waiting: int) -> Iterator[Rescue]:
     """The messages to send again; counted as rescues, and after the last the row says that it came to nothing.
 

@@ -6,7 +6,7 @@ Contract: of several callers at a time one writes the row and gets the message t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from datetime import datetime
 
 from shared.errors import BadMessage, BadName, NotFound
 from shared.messages import (
@@ -18,23 +18,26 @@ from shared.messages import (
     CorrectionMessage,
 )
 from shared.models import MANIFEST, Level, ProductName, State, l2a_folder, staged_zip
+from shared.pipeline.reclassify import is_awaited
 from shared.pipeline.watch import Rescue, product_message
 from shared.ports import Clock, Ledger, ObjectStore
-from shared.records import CANCEL, DRONE, REFUSED, Record
+from shared.records import DRONE, REFUSED, Record
 
 RETRIED = {State.FAILED, State.REJECTED, State.OFFLINE}
 
 
 def is_retried(record: Record) -> bool:
     """Whether a person may put ``record`` back: it failed, was rejected, waits in the archive, or was cancelled."""
-    return record.state in RETRIED or (record.state is State.SKIPPED and CANCEL in record.times)
+    return record.state in RETRIED or record.is_cancelled
 
 
 def can_begin_again(record: Record) -> bool:
-    """Whether a retry can lead anywhere, as far as the row says: junk and orthomosaics have to come in anew."""
+    """Whether a retry can lead anywhere, as far as the row says: junk and orthomosaics have to be dropped again."""
     if record.partition == REFUSED:
         return _message(record) is not None
-    return record.partition != DRONE
+    return record.partition != DRONE and bool(
+        record.state is not State.FAILED or record.id or record.bytes or record.processor
+    )
 
 
 def retry(record: Record, *, store: ObjectStore, ledger: Ledger, clock: Clock) -> Rescue | None:
@@ -52,21 +55,17 @@ def retry(record: Record, *, store: ObjectStore, ledger: Ledger, clock: Clock) -
         )
     state, rescue = _restart(record, ProductName.parse(record.name), store)
     now = clock()
-
-    def put_back(old: Record) -> Record:
-        times = {kind: at for kind, at in old.times.items() if kind != CANCEL}
-        return replace(old, times=times).advanced(state, step="retry", at=now, attempts={}, message="")
-
-    return rescue if _is_ours(record, put_back, ledger) else None
+    ours = _is_ours(record, lambda old: old.begun_again(state, step="retry", at=now), ledger, now)
+    return rescue if ours else None
 
 
-def _is_ours(record: Record, change: Callable[[Record], Record], ledger: Ledger) -> bool:
+def _is_ours(record: Record, change: Callable[[Record], Record], ledger: Ledger, now: datetime) -> bool:
     """Write ``change`` where the row, as it is by then, is still to be put back; whether this caller did so."""
     ours = False
 
     def decided(old: Record) -> Record:
         nonlocal ours
-        ours = is_retried(old)
+        ours = is_retried(old) and not is_awaited(old, now)
         return change(old) if ours else old
 
     ledger.update(record.partition, record.name, decided)
@@ -82,7 +81,7 @@ def _send_again(record: Record, ledger: Ledger, clock: Clock) -> Rescue | None:
     def sent_again(old: Record) -> Record:
         return old.advanced(State.SKIPPED, step="retry", at=now, reason="Its message was sent again.")
 
-    return rescue if _is_ours(record, sent_again, ledger) else None
+    return rescue if _is_ours(record, sent_again, ledger, now) else None
 
 
 def _message(record: Record) -> Rescue | None:

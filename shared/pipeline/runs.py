@@ -6,7 +6,6 @@ config/last-run/schedule.json     {"at": "2026-11-22T06:00:02Z", "before": ["202
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -15,12 +14,10 @@ from shared.errors import NotFound
 from shared.models import CONFIG, BlobPath, in_mission
 from shared.ports import Clock, ObjectStore
 
-TIMERS: Mapping[str, timedelta] = {  # step -> how often it runs until its own runs say otherwise
-    "schedule": timedelta(hours=6),
-    "watch": timedelta(minutes=15),
-}
+TIMERS = ("schedule", "watch")
+_RARE = timedelta(hours=13)  # taken for how often a timer runs until its own runs say more: daily is not late
 _REMEMBERED = 6  # runs before the last
-_SLACK = timedelta(minutes=30)  # late is nobody before, also after some runs by hand within a minute
+_SLACK = timedelta(minutes=30)  # late is nobody before
 _ENOUGH = 3  # pauses between runs that say how often it runs
 
 
@@ -38,9 +35,9 @@ class Runs:
 
     @property
     def every(self) -> timedelta:
-        """How often it runs: the median, so that neither an outage nor a run by hand counts."""
+        """How often it runs at least: the longest of its last pauses, so that runs by hand call nobody late."""
         pauses = [later - earlier for later, earlier in pairwise(self.times)]
-        return sorted(pauses)[len(pauses) // 2] if len(pauses) >= _ENOUGH else TIMERS[self.step]
+        return max(pauses) if len(pauses) >= _ENOUGH else _RARE
 
     def is_late(self, now: datetime) -> bool:
         """Whether it has not run for twice its interval."""

@@ -28,6 +28,9 @@ def test_timers_that_run_no_more_are_trouble(world: World, client: TestClient):
     for step in TIMERS:
         note(step, world.store, world.clock)
     assert parts(client)["timers"] == "ok"
+    for _ in range(4):
+        world.clock.advance(minutes=15)
+        note("watch", world.store, world.clock)
     world.clock.advance(hours=1)
     assert parts(client)["timers"].endswith(": watch.")
     assert client.get("/api/health").json()["status"] == "trouble"

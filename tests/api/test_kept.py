@@ -183,39 +183,48 @@ def test_an_address_that_holds_the_key_is_never_kept(busy: World, client: TestCl
     assert busy.key not in client.get(f"{LIST}?limit=1").json()["next"]
 
 
-def an_answer(size: int = 10, *, rows: tuple[object, ...] = ()) -> Answer:
-    return Answer(b"x" * size, (), rows, NOON, 100.0)
+def an_answer(size: int = 10) -> Answer:
+    return Answer(b"x" * size, (), 7, NOON, 100.0)
 
 
 def test_an_answer_is_kept_for_the_same_rows_and_some_seconds_only():
-    kept, rows, other = Kept(), ((), [1]), ((), [1])
-    for now, given, since, is_there in [
-        (101.0, rows, None, True),
-        (101.0, other, None, False),
-        (200.0, rows, None, False),
-        (101.0, rows, NOON, True),
-        (101.0, rows, NOON + timedelta(seconds=1), False),
+    kept = Kept()
+    for now, version, since, is_there in [
+        (101.0, 7, None, True),
+        (101.0, 8, None, False),
+        (200.0, 7, None, False),
+        (101.0, 7, NOON, True),
+        (101.0, 7, NOON + timedelta(seconds=1), False),
     ]:
-        kept.put("a", an_answer(rows=rows), kept.turn)
-        assert (kept.get("a", given, now, since) is not None) is is_there
+        kept.put("a", an_answer(), kept.turn)
+        assert (kept.get("a", version, now, since) is not None) is is_there
+
+
+def test_the_order_of_a_query_makes_another_question(busy: World, client: TestClient):
+    first, last = (client.get(f"{LIST}?{query}").json() for query in ("limit=1&limit=3", "limit=3&limit=1"))
+    assert (len(first["products"]), len(last["products"])) == (3, 1)
 
 
 def test_an_answer_made_while_something_changed_is_not_kept():
     kept, turn = Kept(), 0
     kept.clear()
     kept.put("a", an_answer(), turn)
-    assert kept.get("a", (), 101.0, None) is None
+    assert kept.get("a", 7, 101.0, None) is None
 
 
 def test_what_is_kept_stays_bounded_and_what_is_asked_for_stays_longest():
     kept, size = Kept(), 2 * 1024 * 1024
     for number in range(30):
         kept.put(number, an_answer(size), kept.turn)
-        kept.get(0, (), 101.0, None)
-    there = [number for number in range(30) if kept.get(number, (), 101.0, None)]
+        kept.get(0, 7, 101.0, None)
+    there = [number for number in range(30) if kept.get(number, 7, 101.0, None)]
     assert there == [0, *range(19, 30)]
+    for number in range(3000):
+        kept.put(f"small {number}", an_answer(), kept.turn)
+    assert kept.get("small 999", 7, 101.0, None) is None
+    assert kept.get("small 1000", 7, 101.0, None) is not None
     kept.put("huge", an_answer(4 * 1024 * 1024), kept.turn)
-    assert kept.get("huge", (), 101.0, None) is None
+    assert kept.get("huge", 7, 101.0, None) is None
 
 
 def test_only_what_changes_something_is_remembered_in_the_browser(busy: World, client: TestClient):

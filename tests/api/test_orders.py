@@ -19,7 +19,7 @@ from shared.pipeline.refused import refuse
 from shared.records import REFUSED, MonthRecord
 from shared.science.forest import Classifier
 from tests.api.conftest import L1C, World, a_record
-from tests.fakes import FakeCatalogue, a_product
+from tests.fakes import NOON, FakeCatalogue, a_product
 from tests.small_l2a import PRODUCT
 
 
@@ -200,6 +200,24 @@ def test_what_failed_for_good_is_put_away_and_says_what_it_was(busy: World, clie
     assert rows[0].reason.endswith("UTC. Before: It is no product.")
     assert "'retry' begins it again. Before: a_1.jp2 of" in rows[1].reason
     assert order(client, "retry", product=name)["accepted"] == [name]
+
+
+def test_putting_away_a_classification_that_failed_keeps_the_maps_of_before(world: World, client: TestClient):
+    row = world.ledger.rows["22WEV", L1C]
+    world.ledger.rows["22WEV", L1C] = row.advanced(State.FAILED, step="classify", at=NOON, reason="The model is gone.")
+    assert order(client, "cancel", product=L1C)["sentence"].endswith("is classified, as it was before.")
+    row = world.ledger.rows["22WEV", L1C]
+    assert (row.state, row.reason, row.error) == (State.CLASSIFIED, "", "Put away: The model is gone.")
+    assert client.get("/api/tiles/22WEV/series").json()["points"]
+
+
+def test_what_waits_to_be_classified_again_is_not_retried_besides(world: World, client: TestClient):
+    row = world.ledger.rows["22WEV", L1C]
+    world.ledger.rows["22WEV", L1C] = row.advanced(State.FAILED, step="classify", at=NOON, reason="The model is gone.")
+    world.clock.advance(minutes=1)
+    assert order(client, "reclassify", product=L1C)["accepted"] == [L1C]
+    assert order(client, "retry", product=L1C)["accepted"] == []
+    assert len(world.queues.sent[CLASSIFICATIONS]) == 1
 
 
 def test_an_offline_product_is_cancelled_too(world: World, client: TestClient):

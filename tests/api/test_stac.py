@@ -141,6 +141,7 @@ def test_an_item_links_to_where_it_belongs(client, world: World):
         {"limit": "0"},
         {"intersects": "here"},
         {"intersects": "[0, 0]"},
+        {"intersects": "{}"},
         {"intersects": '{"type": "Point", "coordinates": [NaN, 0]}'},
         {"intersects": '{"type": "Point", "coordinates": [0, 0]}', "bbox": "1,2,3,4"},
         {"token": "!!"},

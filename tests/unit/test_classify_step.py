@@ -16,9 +16,9 @@ from shared.models import BlobPath, ProductName, State, l2a_folder, surface_fold
 from shared.pipeline.classify import classify
 from shared.pipeline.surface import Options, Tools
 from shared.pipeline.surface_results import file_names
-from shared.records import Record
+from shared.records import CANCEL, Record
 from shared.science.forest import Classifier
-from tests.fakes import FakeClock, FakeLedger, FakeStore
+from tests.fakes import NOON, FakeClock, FakeLedger, FakeStore
 from tests.small_l2a import PRODUCT, Scene, l2a_files_of, named
 
 L1C = ProductName.parse("S2B_MSIL1C_20240716T151809_N0511_R068_T22WEV_20240716T180000")
@@ -100,6 +100,15 @@ def test_a_folder_put_there_by_hand_gets_a_record_of_its_own(files: dict[str, by
 def test_a_second_event_does_nothing(files: dict[str, bytes], classifier: Classifier, state: State) -> None:
     store, ledger = a_store(files), FakeLedger([replace(CORRECTED, state=state)])
     assert step(store, ledger, classifier) is None
+    assert results(store) == set()
+
+
+def test_what_a_person_took_off_is_not_classified_by_a_message_from_before(
+    files: dict[str, bytes], classifier: Classifier
+) -> None:
+    cancelled = replace(CORRECTED, state=State.SKIPPED, times={CANCEL: NOON})
+    ledger, store = FakeLedger([cancelled]), a_store(files)
+    assert step(store, ledger, classifier, again=True) is None
     assert results(store) == set()
 
 

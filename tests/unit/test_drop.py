@@ -9,8 +9,8 @@ import pytest
 from shared.messages import ClassificationMessage, CorrectionMessage
 from shared.models import MANIFEST, BlobPath, ProductName, State, l2a_folder, staged_zip
 from shared.pipeline.drop import drop
-from shared.records import REFUSED
-from tests.fakes import FakeClock, FakeLedger, FakeStore
+from shared.records import CANCEL, REFUSED
+from tests.fakes import NOON, FakeClock, FakeLedger, FakeStore
 from tests.products import L1C, L2A, l1c_zip, l2a_members, l2a_zip
 
 FOLDER = l2a_folder(ProductName.parse(L2A))
@@ -106,6 +106,19 @@ def test_a_product_that_failed_or_was_rejected_starts_anew_when_it_is_dropped_ag
     assert inbox.drop(f"{L1C}.zip", l1c_zip()) == [CorrectionMessage(product=L1C)]
     assert inbox.ledger.rows["22WEV", L1C].state is State.STAGED
     assert inbox.ledger.rows["22WEV", L1C].l2a == ""
+
+
+@pytest.mark.parametrize(("name", "body"), [(L1C, l1c_zip()), (L2A, l2a_zip())])
+def test_what_a_person_took_off_begins_again_when_it_is_dropped_again(name, body):
+    inbox = Inbox()
+    inbox.drop(f"{name}.zip", b"junk")
+    assert inbox.ledger.rows["22WEV", name].state is State.FAILED
+    inbox.ledger.update("22WEV", name, lambda old: old.advanced(State.SKIPPED, step=CANCEL, at=NOON))
+    inbox.drop(f"{name}.zip", body)
+    row = inbox.ledger.rows["22WEV", name]
+    assert row.state in {State.STAGED, State.CORRECTED}
+    assert CANCEL not in row.times
+    assert inbox.store.paths("drop") == []
 
 
 def test_a_damaged_zip_dropped_over_a_complete_folder_leaves_nothing_that_looks_complete():

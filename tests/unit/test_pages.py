@@ -169,7 +169,7 @@ def test_the_overview_says_when_the_timers_last_ran_and_that_all_is_well_only_wh
     html = calm.get("/")
     assert "Nothing needs a look" in html
     assert "schedule and watch run" in html
-    calm.clock.now = soon + timedelta(hours=1)
+    calm.clock.now = soon + timedelta(hours=27)
     html = calm.get("/")
     assert "Nothing needs a look" not in html
     assert "The timer &#39;watch&#39; last ran on" in html
