@@ -14,10 +14,11 @@ from uuid import uuid4
 
 from shared.science.layers import Layer, Stored
 from shared.science.orthomosaic import Placed
-from shared.science.pyramid import halved, sizes
+from shared.science.pyramid import halved, pairs, sizes
 from shared.science.windows import Window, windows
 
-_CACHE = 32  # MB, of GDAL; a row of blocks of a tile takes 7
+# MB of cache: a row of blocks of a tile takes 7. Whatever the environment says, overviews are looked for beside a file.
+_ENV = {"GDAL_CACHEMAX": 32, "GDAL_DISABLE_READDIR_ON_OPEN": "FALSE"}
 _BLOCK = 512  # pixels, side of a file's blocks and the most of its smallest overview
 
 
@@ -50,8 +51,12 @@ class CogWriter:
             "overviews": "FORCE_USE_EXISTING",
             "num_threads": 1,  # several layers are finished at a time
         }
-        with rasterio.Env(GDAL_CACHEMAX=_CACHE), MemoryFile(ext=".tif") as target:
-            with _overviews(self.layer, self.memory), self.memory.open() as source:
+        with rasterio.Env(**_ENV), MemoryFile(ext=".tif") as target:
+            with _overviews(self.layer, self.memory) as count, self.memory.open() as source:
+                if len(source.overviews(1)) != count:
+                    raise RuntimeError(
+                        f"GDAL sees {len(source.overviews(1))} of {count} overviews of {self.layer.name}."
+                    )
                 copy(source, target.name, **options)
             self.memory.close()
             return bytes(target.read())
@@ -88,10 +93,10 @@ def _profile(layer: Layer, shape: tuple[int, int], place: Any, block: tuple[int,
 
 
 @contextmanager
-def _overviews(layer: Layer, memory: Any) -> Iterator[None]:
+def _overviews(layer: Layer, memory: Any) -> Iterator[int]:
     """Overviews of the raster in ``memory``, there inside the ``with`` block: x.tif.ovr, x.tif.ovr.ovr and so on.
 
-    GDAL takes each of these files for the overview of the one whose name it continues.
+    Yields how many. GDAL takes each of these files for the overview of the one whose name it continues.
     """
     from rasterio.io import MemoryFile
 
@@ -105,7 +110,7 @@ def _overviews(layer: Layer, memory: Any) -> Iterator[None]:
             coarser = stack.enter_context(MemoryFile(dirname=folder, filename=name))
             _halve(layer, finer, coarser, shape)
             finer = coarser
-        yield
+        yield len(shapes)
 
 
 def _halve(layer: Layer, finer: Any, coarser: Any, shape: tuple[int, int]) -> None:
@@ -113,11 +118,21 @@ def _halve(layer: Layer, finer: Any, coarser: Any, shape: tuple[int, int]) -> No
     from rasterio import Affine
 
     with finer.open() as source:
-        profile = _profile(layer, shape, source.transform * Affine.scale(2), (_BLOCK, _BLOCK))
-        with coarser.open(**profile) as target:
-            for window in windows(source.shape, source.block_shapes[0]):  # even sides: no pixel is in two
-                half = Window(window.row // 2, window.column // 2, -(-window.height // 2), -(-window.width // 2))
-                target.write(halved(layer, source.read(1, window=_rectangle(window))), 1, window=_rectangle(half))
+        place = source.transform * Affine.scale(source.width / shape[1], source.height / shape[0])
+        rows, columns = pairs(source.height), pairs(source.width)
+        with coarser.open(**_profile(layer, shape, place, (_BLOCK, _BLOCK))) as target:
+            for window in windows(shape, (_BLOCK, _BLOCK)):
+                above, left = rows[window.slices[0]], columns[window.slices[1]]
+                stored = source.read(1, window=_rectangle(_under(above, left, source.shape)))
+                half = halved(layer, stored, above - above[0], left - left[0])
+                target.write(half, 1, window=_rectangle(window))
+
+
+def _under(rows: Any, columns: Any, shape: tuple[int, int]) -> Window:
+    """What the pairs that begin at ``rows`` and ``columns`` lie on, in a raster of ``shape``."""
+    row, column = int(rows[0]), int(columns[0])
+    height, width = min(int(rows[-1]) + 2, shape[0]) - row, min(int(columns[-1]) + 2, shape[1]) - column
+    return Window(row, column, height, width)
 
 
 def _rectangle(window: Window) -> Any:

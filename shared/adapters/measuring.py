@@ -39,8 +39,8 @@ class Peaks:
         """Look if it is time to; cheap to call often."""
         now = time.monotonic()
         if now >= self._next_memory:
-            self._next_memory = now + _MEMORY_EVERY
             self._measure_processes(now)
+            self._next_memory = now + _MEMORY_EVERY if self.sees else now  # at the start nothing may be there yet
         if now >= self._next_disk:
             self._next_disk = now + _DISK_EVERY
             self.measure_disk()

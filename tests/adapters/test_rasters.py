@@ -116,6 +116,25 @@ def test_overviews_of_values_leave_nodata_out() -> None:
         assert (overview.read(1) == 5000).all()
 
 
+@pytest.mark.parametrize("setting", ["EMPTY_DIR", "TRUE"])
+def test_overviews_lie_on_what_they_show_whatever_gdal_is_set_to(setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", setting)
+    grid = Grid(32622, LEFT, TOP, 60, 1373, 1373)
+    tenths = np.broadcast_to(10 * np.arange(1373, dtype=np.int16), grid.shape)  # of a column
+    with GdalRasters().create(ALBEDO, grid, block=(610, 610)) as writer:
+        for window in windows(grid.shape, (610, 610)):
+            writer.write(window, tenths[window.slices])
+        data = writer.finish()
+    with MemoryFile(data) as memory, memory.open() as dataset:
+        assert dataset.overviews(1) == [2, 4]
+    for level, side in enumerate((687, 344)):
+        with MemoryFile(data) as memory, memory.open(overview_level=level) as overview:
+            assert overview.shape == (side, side)
+            assert (overview.read(1) == overview.read(1)[0]).all()
+            centres = (np.arange(side) + 0.5) * 1373 / side - 0.5
+            assert np.abs(overview.read(1)[0] / 10 - centres).max() <= 1373 / side / 2 + 0.1
+
+
 def test_places_are_longitude_then_latitude() -> None:
     ((longitude, latitude),) = GdalRasters().longitudes_latitudes(32622, [(500000, 7500000)])
     assert longitude == pytest.approx(-51)

@@ -55,6 +55,20 @@ def test_a_plateau_of_fine_snow_which_is_dark_nowhere_passes(stated: bool) -> No
     assert fault(dict(zip(ICE_BANDS, values.T, strict=True)), stated_offset=stated) is None
 
 
+@pytest.mark.parametrize("spread", [0.05, 0.1, 0.2])
+def test_fine_snow_on_slopes_and_a_few_clouds_that_were_missed_pass(spread: float) -> None:
+    light = np.random.default_rng(3).normal(0.9, spread, 20_000).clip(0.55, 1.2).astype(np.float32)
+    light[:20] = 0.75
+    snow = {band: light * (0.2 if band in SHORT_WAVE else 0.96) for band in ICE_BANDS}
+    for band in SHORT_WAVE:
+        snow[band][:20] = 0.45
+    assert fault(snow, stated_offset=True) is None
+    odd = np.zeros(20_000, bool)
+    odd[:150] = True  # 0.75 % of sand
+    sandy = {band: np.where(odd, np.float32(0.3), values) for band, values in snow.items()}
+    assert fault(sandy, stated_offset=True) is None
+
+
 def test_a_missing_offset_is_noticed_where_most_but_not_all_is_fine_snow() -> None:
     ice = sample(SurfaceClass.CLEAN_ICE, shift=0.1, pixels=200)
     snow = np.full(5000, 0.95, np.float32)
