@@ -18,6 +18,9 @@ import yaml
 
 from infra.check.load import load
 from infra.check.names import NAMES
+from infra.check.promises import at
+from infra.check.spelled import spelled
+from infra.check.values import body_of
 from tests.conftest import ROOT
 
 HOOKS = ROOT / "infra/hooks"
@@ -214,6 +217,28 @@ def test_without_a_budget_nobody_asks_for_one(hook):
     ran = hook("preprovision.sh", ICEWATCH_MONTHLY_BUDGET="0", without="AZURE_ENV_NAME")
     assert ran.code == 0, ran.err
     assert [call[1] for call in ran.calls] == ["account"]
+
+
+def test_the_month_is_that_of_the_budget_of_the_templates_and_of_no_other(hook):
+    query = option(hook("preprovision.sh", GROUP="true", BUDGET=BEGUN).calls[2], "--query")
+    assert query is not None
+    begins = re.fullmatch(r"value\[\?starts_with\(name, '([^']+)'\)\]\.properties\.timePeriod\.startDate", query)
+    assert begins is not None, query
+    name = load(ROOT).files["alerts.bicep"].resources["budget"].value
+    assert spelled(at(body_of(name), "name")).startswith(f"'{begins[1]}")
+
+
+def test_of_several_months_the_first_is_taken(hook):
+    ran = hook("preprovision.sh", GROUP="true", BUDGET=f"{BEGUN}\n2020-01-01T00:00:00Z")
+    assert ran.code == 0, ran.err
+    assert ran.calls[-1][-1] == f"{BEGUN[:7]}-01"
+
+
+def test_postdeploy_asks_in_the_subscription_that_azd_deploys_to(hook):
+    ran = hook("postdeploy.sh", AZURE_SUBSCRIPTION_ID="another one")
+    assert ran.code == 0, ran.err
+    assert [option(call, "--subscription") for call in ran.calls] == ["another one"] * 3
+    assert [option(call, "--subscription") for call in hook("postdeploy.sh").calls] == [None] * 3
 
 
 def test_the_budget_is_looked_for_in_the_subscription_that_azd_deploys_to(hook):
