@@ -119,9 +119,7 @@ def monthly(scenes: float, prices: Prices, scene: Scene, plan: Plan, *, months: 
         Line("corrections (Container Apps job)", f"{job / 3600:,.0f} h of {plan.job_vcpu:g} vCPU", compute + memory),
         Line("functions (Flex Consumption)", f"{gb_seconds:,.0f} GB-s, {calls:,.0f} calls", executed + called),
         Line("L2A and results kept", f"{kept:,.0f} GB", prices.blob_gb_month * kept),
-        Line(
-            "staged zips, with versions and soft delete", f"{staged:,.0f} GB on average", prices.blob_gb_month * staged
-        ),
+        Line("staged zips until they are gone", f"{staged:,.0f} GB on average", prices.blob_gb_month * staged),
         Line("blobs written", f"{scenes * scene.blobs_written:,.0f}", written),
         Line("queues and tables asked", f"{operations / 1e6:,.1f} million", asked),
         Line("logs", f"{logs:,.1f} GB", prices.log_gb * _over(logs, prices.log_free_gb)),
