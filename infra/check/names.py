@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from infra.check import application
 from infra.check.finding import Finding
 from infra.check.load import Templates, fields
+from infra.check.spelled import spelled
 from infra.check.template import Template
-from infra.check.values import Call, Fields, Member, Name, Value, every
+from infra.check.values import Call, Fields, Member, Name, Value, entries, every
 from shared.messages import CORRECTIONS
 from shared.models import L2A, MANIFEST
 from shared.settings import STORAGE
@@ -142,6 +143,18 @@ def _settings(templates: Templates) -> Iterator[Finding]:
             told = f"the setting {name}, which {'the platform' if name in PLATFORM else 'the code'} reads, is missing."
             yield templates.files[file].says(variable.line if variable else 1, "setting", told)
     yield from _misspelled(templates)
+    yield from _crossed(templates)
+
+
+def _crossed(templates: Templates) -> Iterator[Finding]:
+    """A setting that is taken from what is tuned is taken from its own."""
+    for file in (FUNCTIONS, JOB):
+        template = templates.files[file]
+        variable = template.variables.get("settings")
+        for name, value in entries(variable.value) if variable else ():
+            tuned = isinstance(value, Member) and isinstance(value.of, Name) and value.of.name in template.parameters
+            if tuned and spelled(value).rpartition(".")[2] != name:
+                yield template.says(value.line, "setting", f"{name} is taken from {spelled(value)}.")
 
 
 def _misspelled(templates: Templates) -> Iterator[Finding]:

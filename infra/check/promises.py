@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from infra.check.finding import Finding
 from infra.check.load import Templates
 from infra.check.names import FUNCTIONS, JOB
+from infra.check.spelled import spelled
 from infra.check.template import Resource, Template
 from infra.check.values import Fields, Items, Name, Number, Value, body_of
 
@@ -71,6 +72,15 @@ PROMISES = (
         JOB, "job", "properties.template.containers.0.resources.cpu", 4, "Sen2Cor needs the disk that comes with it"
     ),
     Promise(JOB, "job", "properties.template.containers.0.resources.memory", "8Gi", "Sen2Cor takes over 4 GiB"),
+    Promise("keyvault.bicep", "vault", "properties.softDeleteRetentionInDays", 7, "as the docs say"),
+    Promise("keyvault.bicep", "vault", "properties.publicNetworkAccess", "Enabled", "no private network is made"),
+    Promise("registry.bicep", "registry", "properties.publicNetworkAccess", "Enabled", "no private network is made"),
+    Promise("registry.bicep", "registry", "sku.name", "Basic", "as docs/cost.md reckons"),
+    Promise("monitoring.bicep", "workspace", "properties.sku.name", "PerGB2018", "as docs/cost.md reckons"),
+    Promise(FUNCTIONS, "plan", "sku.tier", "FlexConsumption", "paid by use"),
+    Promise(JOB, "environment", "properties.appLogsConfiguration.destination", "azure-monitor", "no key is needed"),
+    Promise(JOB, "job", f"{_TRIGGER}.replicaCompletionCount", 1, "one run takes one message"),
+    Promise(JOB, "job", f"{_TRIGGER}.scale.pollingInterval", 30, "a message waits for seconds"),
     Promise(JOB, "job", "properties.workloadProfileName", "Consumption", "paid by use"),
     Promise(JOB, "environment", f"{_PROFILE}.name", "Consumption", "the profile that the job names"),
     Promise(JOB, "environment", f"{_PROFILE}.workloadProfileType", "Consumption", "paid by use"),
@@ -105,9 +115,21 @@ PROMISES = (
         None,
         "versions go everywhere",
     ),
+    Promise(
+        "storage.bicep",
+        "lifecycle",
+        "properties.policy.rules.0.definition.actions.version.delete.daysAfterCreationGreaterThan",
+        1,
+        "versions of staged products are hundreds of MB",
+    ),
     Promise("storage.bicep", "lifecycle", "properties.policy.rules.2", None, "no other rule deletes anything"),
 )
-DEFAULTS = {("storage.bicep", "stagedDays"): 14, ("storage.bicep", "versionDays"): 30}  # days, as the docs say
+DEFAULTS = {  # as the docs say
+    ("storage.bicep", "stagedDays"): 14,
+    ("storage.bicep", "versionDays"): 30,
+    ("storage.bicep", "restoreDays"): 7,
+    ("alerts.bicep", "failuresPerHour"): 20,
+}
 
 
 def check(templates: Templates) -> Iterator[Finding]:
@@ -118,7 +140,7 @@ def check(templates: Templates) -> Iterator[Finding]:
         parameter = templates.files[file].parameters.get(name)
         default = parameter.default if parameter else None
         if not (isinstance(default, Number) and default.number == days):
-            told = f"{name} is not {days}, which the docs promise."
+            told = f"{name} is not {days} by default, which the docs promise."
             yield templates.files[file].says(parameter.line if parameter else 1, "promise", told)
     yield from _in_the_group(templates)
     for template in templates.files.values():
@@ -171,4 +193,5 @@ def _lacks_tags(resource: Resource) -> bool:
     body = body_of(resource.value)
     if resource.existing or resource.type in _UNTAGGED or body is None:
         return False
-    return body.get("parent") is None and body.get("tags") is None
+    tags = spelled(body.get("tags"))
+    return body.get("parent") is None and tags != "tags" and not tags.startswith("union(tags, ")

@@ -58,6 +58,7 @@ def check(templates: Templates) -> Iterator[Finding]:
                     resource.line, "role", f"the check cannot tell what {resource.symbol} gives to whom."
                 )
             yield from _named(template, resource)
+            yield from _kind(template, resource)
             given |= set(grants)
             for grant in grants:
                 if grant.scope.partition(" ")[0] in _NAMED and grant.scope not in known:
@@ -109,6 +110,13 @@ def _named(template: Template, resource: Resource) -> Iterator[Finding]:
     expected = f"guid({spelled(at(body, 'scope'))}.id, {spelled(principal)}, {spelled(_role(definition))})"
     if spelled(at(body, "name")) != expected:
         yield template.says(resource.line, "role", f"the name of {resource.symbol} is not {expected}.")
+
+
+def _kind(template: Template, resource: Resource) -> Iterator[Finding]:
+    """An identity is a service principal; only of the operator it is asked what that is."""
+    kind = spelled(at(body_of(resource.value), "properties.principalType"))
+    if kind != ("operatorPrincipalType" if template.path.name == "operator.bicep" else "'ServicePrincipal'"):
+        yield template.says(resource.line, "role", f"{resource.symbol} is given to a principal of type {kind}.")
 
 
 def _identity(value: Value | None) -> str:

@@ -47,6 +47,14 @@ _SETTINGS = "var settings.AzureWebJobsStorage__"
 # "if" is the condition of a declaration, "for" what it goes through.
 WRITTEN = (
     (MAIN, "var tags", "{ azd-env-name: environmentName }"),  # azd finds everything by it
+    (MAIN, "var token", "toLower(uniqueString(subscription().id, environmentName, location))"),  # all that tells apart
+    (MAIN, "group.name", "'rg-icewatch-${environmentName}'"),  # the hook looks for the budget there
+    (
+        MAIN,
+        "var operatorPrincipalId",
+        "operatorId == 'me' ? deployerPrincipalId : operatorId == 'none' ? '' : operatorId",
+    ),
+    (MAIN, "var operatorPrincipalType", "operatorId == 'me' ? deployerPrincipalType : operatorType"),
     (MAIN, "functions.dependsOn", "[roles]"),  # an app that starts without its rights fails at once
     (MAIN, "job.dependsOn", "[roles]"),
     (MAIN, "operator if", "!empty(operatorPrincipalId)"),
@@ -63,6 +71,8 @@ WRITTEN = (
     (STORAGE, "blobContainers for", "concat(containers, [packageContainer])"),
     (STORAGE, "storageQueues for", "concat(queues, poisonQueues)"),
     (STORAGE, "storageTables for", "tables"),
+    (STORAGE, "blobs.properties.deleteRetentionPolicy.days", "restoreDays"),
+    (STORAGE, "blobs.properties.containerDeleteRetentionPolicy.days", "restoreDays"),
     (STORAGE, "output name", "account.name"),
     (STORAGE, "output id", "account.id"),
     (IDENTITIES, "output functionsId", "functions.id"),
@@ -91,7 +101,11 @@ WRITTEN = (
         "var settings.APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
         "'ClientId=${identityClientId};Authorization=AAD'",
     ),
+    (FUNCTIONS, "var settings.PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "'true'"),
     (FUNCTIONS, "appSettings.properties", "settings"),
+    (FUNCTIONS, "publishing for", "['ftp', 'scm']"),
+    (FUNCTIONS, "app.kind", "'functionapp,linux'"),
+    (FUNCTIONS, "app.identity.type", "'UserAssigned'"),
     (FUNCTIONS, "app.properties.serverFarmId", "plan.id"),
     (FUNCTIONS, "app.properties.keyVaultReferenceIdentity", "identityId"),  # else no reference is resolved
     (FUNCTIONS, "app.identity.userAssignedIdentities", "{ '${identityId}': {  } }"),
@@ -104,6 +118,7 @@ WRITTEN = (
     (FUNCTIONS, f"app.{_DEPLOYMENT}.runtime", "{ name: 'python', version: pythonVersion }"),
     (FUNCTIONS, f"app.{_DEPLOYMENT}.scaleAndConcurrency.maximumInstanceCount", "maximumInstanceCount"),
     (JOB, "var variables", "map(items(settings), setting => { name: setting.key, value: setting.value })"),
+    (JOB, "job.identity.type", "'UserAssigned'"),
     (JOB, "job.identity.userAssignedIdentities", "{ '${identityId}': {  } }"),
     (JOB, "job.properties.environmentId", "environment.id"),
     (JOB, "job.properties.configuration.replicaTimeout", "max(replicaTimeout, timeLimit + around)"),
@@ -126,6 +141,15 @@ WRITTEN = (
         "output blobTriggers",
         "join(map(blobTriggers, one => '${one.function}|${one.begins}|${one.ends}'), ';')",
     ),
+    (ALERTS, "alarms.properties.evaluationFrequency", "'PT1H'"),  # as docs/operate.md says
+    (ALERTS, "alarms.properties.criteria.allOf.0.timeAggregation", "'Count'"),  # of the rows a query gives
+    (
+        ALERTS,
+        "alarms.properties.criteria.allOf.0.failingPeriods",
+        "{ numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }",
+    ),
+    (ALERTS, "budget.name", "'budget-${token}'"),  # the hook asks for what begins so
+    (ALERTS, "budget.properties.notifications.forecast100.thresholdType", "'Forecasted'"),
     (ALERTS, "alarms.properties.scopes", "[workspaceId]"),
     (ALERTS, "alarms.properties.windowSize", "rule.window"),
     (ALERTS, "alarms.properties.criteria.allOf.0.operator", "rule.operator"),
