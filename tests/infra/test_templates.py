@@ -56,6 +56,11 @@ def test_the_command_names_file_and_line_and_ends_with_one(copy):
     assert done.stderr == ""
 
 
+def test_a_hook_without_its_script_is_found(copy):
+    (copy / "infra/hooks/postdeploy.ps1").unlink()
+    assert [finding.sentence for finding in findings(copy)] == ["there is no script infra/hooks/postdeploy.ps1."]
+
+
 def test_no_mistake_hides_another_of_its_name():
     written = [line for path in FILES for line in path.read_text(encoding="utf-8").splitlines() if line[:1].isalpha()]
     assert len(written) == len(MISTAKES) > 170
