@@ -65,7 +65,7 @@ class Plan:
     job_vcpu: float = 4.0
     job_gib: float = 8.0
     function_gb: float = 2.0
-    staged_days: float = 8.0  # staged for some hours, then 7 days of soft delete
+    staged_days: float = 10.0  # hours staged, up to 2 days a version that waits for the policy, 7 days of soft delete
     alert_rules: int = 6
     host_calls_day: float = 1200.0  # timers, polls that find something, poison handlers; estimated
     queue_operations_day: float = 40_000.0  # host and scaler asking empty queues; estimated
@@ -119,7 +119,7 @@ def monthly(scenes: float, prices: Prices, scene: Scene, plan: Plan, *, months: 
         Line("corrections (Container Apps job)", f"{job / 3600:,.0f} h of {plan.job_vcpu:g} vCPU", compute + memory),
         Line("functions (Flex Consumption)", f"{gb_seconds:,.0f} GB-s, {calls:,.0f} calls", executed + called),
         Line("L2A and results kept", f"{kept:,.0f} GB", prices.blob_gb_month * kept),
-        Line("staged zips, with their soft delete", f"{staged:,.0f} GB on average", prices.blob_gb_month * staged),
+        Line("staged zips until they are gone", f"{staged:,.0f} GB on average", prices.blob_gb_month * staged),
         Line("blobs written", f"{scenes * scene.blobs_written:,.0f}", written),
         Line("queues and tables asked", f"{operations / 1e6:,.1f} million", asked),
         Line("logs", f"{logs:,.1f} GB", prices.log_gb * _over(logs, prices.log_free_gb)),

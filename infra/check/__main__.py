@@ -9,7 +9,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from infra.check import azd, connections, modules, names, promises, queries, resources, roles, secrets, symbols
+from infra.check import (
+    azd,
+    connections,
+    modules,
+    names,
+    naming,
+    project,
+    promises,
+    queries,
+    resources,
+    roles,
+    secrets,
+    symbols,
+    tuning,
+    wiring,
+)
 from infra.check.application import ROOT
 from infra.check.finding import Finding
 from infra.check.load import load
@@ -21,10 +36,14 @@ CHECKS = (
     names.check,
     roles.check,
     promises.check,
+    wiring.check,
     secrets.check,
     connections.check,
     queries.check,
     azd.check,
+    project.check,
+    tuning.check,
+    naming.check,
 )
 
 

@@ -11,7 +11,7 @@ from infra.check.load import Templates
 from infra.check.names import FUNCTIONS, JOB
 from infra.check.promises import at
 from infra.check.template import Template
-from infra.check.values import Fields, Member, Name, Number, Text, Value, body_of, every
+from infra.check.values import Member, Name, Number, Text, body_of, entries, every
 from shared.settings import STORAGE, Correction, Prices
 
 SERVICES = ("blob", "queue", "table")
@@ -30,34 +30,17 @@ def check(templates: Templates) -> Iterator[Finding]:
 
 
 def _addresses(templates: Templates, template: Template) -> Iterator[Finding]:
-    """``...__blobServiceUri`` is blobUri, main.bicep fills that with the output blobUri, which is the blob endpoint."""
-    given = dict(_entries(template.variables["settings"].value))
+    """``...__blobServiceUri`` is blobUri (which main.bicep fills by its name), and that is the blob endpoint."""
+    given = dict(entries(template.variables["settings"].value))
     for service in SERVICES:
         setting, name = f"{STORAGE}__{service}ServiceUri", f"{service}Uri"
         value = given.get(setting)
         if value is not None and not (isinstance(value, Name) and value.name == name):
             yield template.says(value.line, "address", f"{setting} is not {name}.")
-        for module in templates.main.modules.values():
-            passed = at(body_of(module.value), f"params.{name}")
-            if passed is not None and not _is_output(passed, name):
-                yield templates.main.says(passed.line, "address", f"{name} is not the output {name} of storage.bicep.")
         output = templates.files["storage.bicep"].outputs.get(name)
         if output is not None and not (isinstance(output.value, Member) and output.value.name == service):
             told = f"{name} is not the endpoint of {service}s."
             yield templates.files["storage.bicep"].says(output.line, "address", told)
-
-
-def _is_output(value: Value, name: str) -> bool:
-    match value:
-        case Member(of=Member(of=Name(name="storage"), name="outputs"), name=output):
-            return output == name
-    return False
-
-
-def _entries(value: Value) -> Iterator[tuple[str, Value]]:
-    for inside in every(value):
-        if isinstance(inside, Fields):
-            yield from ((entry.key, entry.value) for entry in inside.entries if entry.key)
 
 
 def _timers(template: Template) -> Iterator[Finding]:
@@ -69,7 +52,7 @@ def _timers(template: Template) -> Iterator[Finding]:
         if binding["type"] == "timerTrigger"
         for name in re.findall(r"%(\w+)%", str(binding["schedule"]))
     }
-    for name, value in _entries(template.variables["settings"].value):
+    for name, value in entries(template.variables["settings"].value):
         if name not in timers:
             continue
         for inside in every(value):

@@ -36,7 +36,10 @@ def expression(node: Node) -> Value:
     """The value that ``node`` stands for."""
     line, parts = node.start_point.row + 1, [child for child in node.named_children if child.type != "comment"]
     make = _MAKE.get(node.type)
-    return Other(line, tuple(expression(part) for part in parts)) if make is None else make(line, parts, node)
+    if make is not None:
+        return make(line, parts, node)
+    sign = "".join(text_of(child) for child in node.children if not child.is_named)
+    return Other(line, tuple(expression(part) for part in parts), sign)
 
 
 def _part(node: Node) -> str | Value:

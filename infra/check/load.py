@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from infra.check.template import Template, read
-from infra.check.values import Call, Each, Fields, Items, Member, Name, Text, Truth, Value
+from infra.check.values import Call, Each, Fields, Items, Member, Name, Text, Truth, Value, every
 
 MAIN = "main.bicep"
 
@@ -70,6 +71,13 @@ class Templates:
             return [str(one) for one in turns[name.name]]
         told = self.plain(template, name)
         return [told] if isinstance(told, str) else []
+
+
+def fields(templates: Templates) -> Iterator[tuple[Template, Fields]]:
+    """Every object literal of every file."""
+    for template in templates.files.values():
+        for value in template.expressions():
+            yield from ((template, inside) for inside in every(value) if isinstance(inside, Fields))
 
 
 def load(root: Path) -> Templates:

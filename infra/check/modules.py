@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from infra.check.finding import Finding
 from infra.check.load import Templates
+from infra.check.spelled import spelled
 from infra.check.template import Module, Parameter, Template
 from infra.check.values import Call, Either, Fields, Items, Member, Name, Number, Text, Truth, Value, body_of, every
 
 _REGISTRY = ("br:", "br/", "ts:", "ts/")
+_LIMITS = {"allowed", "minValue", "maxValue", "minLength", "maxLength"}
 _ANSWERS = {
     "join": "string",
     "toLower": "string",
@@ -60,12 +62,29 @@ def _values(templates: Templates, template: Template, target: Template, given: F
         yield from _same(
             template, entry.line, parameter.name, parameter.type, kind_of(templates, template, entry.value)
         )
+        if isinstance(entry.value, Name) and entry.value.name in template.parameters:
+            yield from _limits(template, template.parameters[entry.value.name], parameter)
         decorator = parameter.decorator("allowed")
         if decorator is None or not isinstance(entry.value, Text):
             continue
         allowed = templates.plain(target, decorator.arguments[0])
         if isinstance(allowed, list) and entry.value.plain is not None and entry.value.plain not in allowed:
             yield template.says(entry.line, "value", f"{entry.key} is '{entry.value.plain}'; allowed are {allowed}.")
+
+
+def _limits(template: Template, given: Parameter, taken: Parameter) -> Iterator[Finding]:
+    """A parameter that is passed on is refused at once where the module would refuse it halfway."""
+    for name, decorator in ((call.function, call) for call in taken.decorators if call.function in _LIMITS):
+        mine = given.decorator(name)
+        limits = [call.arguments[0] for call in (mine, decorator) if call]
+        numbers = [limit.number for limit in limits if isinstance(limit, Number)]
+        if name == "allowed":
+            fits = len({spelled(limit) for limit in limits}) == 1
+        else:
+            fits = len(numbers) == 2 and (max if name.startswith("min") else min)(numbers) == numbers[0]
+        if mine is None or not fits:
+            told = f"{given.name} is passed on as {taken.name}, which has a closer @{name}."
+            yield template.says(given.line, "value", told)
 
 
 def _typed(templates: Templates, template: Template) -> Iterator[Finding]:
@@ -76,6 +95,11 @@ def _typed(templates: Templates, template: Template) -> Iterator[Finding]:
         if parameter.default is not None:
             kind = kind_of(templates, template, parameter.default)
             yield from _same(template, parameter.line, parameter.name, parameter.type, kind)
+            listed = parameter.decorator("allowed")
+            allowed = [spelled(item) for item in listed.arguments[0].children()] if listed else []
+            if allowed and spelled(parameter.default) not in allowed:
+                told = f"{parameter.name} is {spelled(parameter.default)} by default; allowed are {', '.join(allowed)}."
+                yield template.says(parameter.line, "value", told)
             if isinstance(parameter.default, Number):
                 yield from (
                     template.says(parameter.line, "value", told) for told in sized(parameter, parameter.default.number)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from infra.check import application
 from infra.check.finding import Finding
-from infra.check.load import Templates
+from infra.check.load import Templates, fields
+from infra.check.spelled import spelled
 from infra.check.template import Template
-from infra.check.values import Call, Fields, Member, Name, Value, every
+from infra.check.values import Call, Fields, Member, Name, Value, entries, every
 from shared.messages import CORRECTIONS
 from shared.models import L2A, MANIFEST
 from shared.settings import STORAGE
@@ -58,26 +59,22 @@ def _same(templates: Templates, variable: str, code: set[str], thing: str) -> It
 
 def _scaled_by(templates: Templates) -> Iterator[Finding]:
     """The queue the job is started by is the queue that the container step empties."""
-    template = templates.files[JOB]
-    for value in template.expressions():
-        for inside in every(value):
-            if isinstance(inside, Fields) and (queue := inside.get("queueName")) is not None:
-                name = templates.plain(template, queue)
-                if name != CORRECTIONS:
-                    told = f"the job is started by the queue {name}; the container step empties {CORRECTIONS}."
-                    yield template.says(queue.line, "name", told)
+    for template, inside in fields(templates):
+        if (queue := inside.get("queueName")) is not None:
+            name = templates.plain(template, queue)
+            if name != CORRECTIONS:
+                told = f"the job is started by the queue {name}; the container step empties {CORRECTIONS}."
+                yield template.says(queue.line, "name", told)
 
 
 def _lifecycle(templates: Templates) -> Iterator[Finding]:
     package = templates.constant(NAMES, "packageContainer")
     known = application.containers() | {str(package)}
-    for template in templates.files.values():
-        for value in template.expressions():
-            for inside in every(value):
-                if isinstance(inside, Fields) and (prefixes := templates.plain(template, inside.get("prefixMatch"))):
-                    for prefix in prefixes if isinstance(prefixes, list) else ():
-                        if str(prefix).partition("/")[0] not in known:
-                            yield template.says(inside.line, "name", f"no container fits the prefix {prefix}.")
+    for template, inside in fields(templates):
+        prefixes = templates.plain(template, inside.get("prefixMatch"))
+        for prefix in prefixes if isinstance(prefixes, list) else ():
+            if str(prefix).partition("/")[0] not in known:
+                yield template.says(inside.line, "name", f"no container fits the prefix {prefix}.")
 
 
 def _events(templates: Templates) -> Iterator[Finding]:
@@ -118,12 +115,12 @@ def _keys(templates: Templates, template: Template, value: Value) -> Iterator[tu
             yield from ((key, value.line) for key in type_of(templates, template, template.parameters[name].type))
 
 
-def type_of(templates: Templates, template: Template, name: str) -> tuple[str, ...]:
-    """The properties of the object type ``name``, followed through imports."""
+def type_of(templates: Templates, template: Template, name: str) -> dict[str, str]:
+    """The properties of the object type ``name`` and their types, followed through imports."""
     for one in template.imports:
         if name in one.names and one.source in templates.files:
-            return templates.files[one.source].types.get(one.names[name], ())
-    return template.types.get(name, ())
+            return templates.files[one.source].types.get(one.names[name], {})
+    return template.types.get(name, {})
 
 
 def _settings(templates: Templates) -> Iterator[Finding]:
@@ -146,6 +143,18 @@ def _settings(templates: Templates) -> Iterator[Finding]:
             told = f"the setting {name}, which {'the platform' if name in PLATFORM else 'the code'} reads, is missing."
             yield templates.files[file].says(variable.line if variable else 1, "setting", told)
     yield from _misspelled(templates)
+    yield from _crossed(templates)
+
+
+def _crossed(templates: Templates) -> Iterator[Finding]:
+    """A setting that is taken from what is tuned is taken from its own."""
+    for file in (FUNCTIONS, JOB):
+        template = templates.files[file]
+        variable = template.variables.get("settings")
+        for name, value in entries(variable.value) if variable else ():
+            tuned = isinstance(value, Member) and isinstance(value.of, Name) and value.of.name in template.parameters
+            if tuned and spelled(value).rpartition(".")[2] != name:
+                yield template.says(value.line, "setting", f"{name} is taken from {spelled(value)}.")
 
 
 def _misspelled(templates: Templates) -> Iterator[Finding]:

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from infra.check.finding import Finding
 from infra.check.load import Templates
 from infra.check.names import FUNCTIONS, JOB
+from infra.check.spelled import spelled
 from infra.check.template import Resource, Template
 from infra.check.values import Fields, Items, Name, Number, Value, body_of
 
 _DEPLOYMENT = "properties.functionAppConfig.deployment.storage"
 _TRIGGER = "properties.configuration.eventTriggerConfig"
 _RULE = f"{_TRIGGER}.scale.rules.0"
+_PROFILE = "properties.workloadProfiles.0"
+_MAILS = "properties.notifications"
 _UNTAGGED = {  # what takes no tags
     "Microsoft.Authorization/roleAssignments",
     "Microsoft.Consumption/budgets",
@@ -21,16 +24,6 @@ _UNTAGGED = {  # what takes no tags
     "Microsoft.KeyVault/vaults/secrets",
     "Microsoft.Storage/storageAccounts/managementPolicies",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Symbol:
-    """A parameter, variable or resource of the same file."""
-
-    name: str
-
-    def __str__(self) -> str:
-        return self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +41,7 @@ PROMISES = (
     Promise("storage.bicep", "account", "properties.allowSharedKeyAccess", False, "access is by identity"),
     Promise("storage.bicep", "account", "properties.allowBlobPublicAccess", False, "nothing is public"),
     Promise("storage.bicep", "account", "properties.minimumTlsVersion", "TLS1_2", "older TLS is broken"),
+    Promise("storage.bicep", "account", "properties.publicNetworkAccess", "Enabled", "no private network is made"),
     Promise("storage.bicep", "account", "properties.supportsHttpsTrafficOnly", True, "nothing goes in clear"),
     Promise("storage.bicep", "blobContainers", "properties.publicAccess", "None", "nothing is public"),
     Promise("storage.bicep", "blobs", "properties.isVersioningEnabled", True, "what is overwritten can be got back"),
@@ -63,30 +57,40 @@ PROMISES = (
     Promise(FUNCTIONS, "app", "properties.siteConfig.minTlsVersion", "1.2", "older TLS is broken"),
     Promise(FUNCTIONS, "app", "properties.siteConfig.ftpsState", "Disabled", "nobody deploys by FTP"),
     Promise(FUNCTIONS, "publishing", "properties.allow", False, "nobody deploys with a password"),
-    Promise(
-        FUNCTIONS,
-        "app",
-        "properties.keyVaultReferenceIdentity",
-        Symbol("identityId"),
-        "else no reference to the key vault is resolved",
-    ),
     Promise(FUNCTIONS, "plan", "sku.name", "FC1", "Flex Consumption is paid by use"),
+    Promise(FUNCTIONS, "plan", "properties.reserved", True, "Flex Consumption is Linux"),
     Promise(FUNCTIONS, "app", "properties.functionAppConfig.scaleAndConcurrency.alwaysReady", [], "idle costs nothing"),
     Promise(FUNCTIONS, "app", f"{_DEPLOYMENT}.type", "blobContainer", "the package is fetched by identity"),
     Promise(FUNCTIONS, "app", f"{_DEPLOYMENT}.authentication.type", "UserAssignedIdentity", "the same"),
     Promise(JOB, "job", "properties.configuration.triggerType", "Event", "a message starts it"),
     Promise(JOB, "job", "properties.configuration.replicaRetryLimit", 0, "the queue alone counts tries"),
-    Promise(JOB, "job", "properties.configuration.registries.0.identity", Symbol("identityId"), "no admin user"),
     Promise(JOB, "job", f"{_TRIGGER}.parallelism", 1, "one run takes one message"),
     Promise(JOB, "job", f"{_TRIGGER}.scale.minExecutions", 0, "idle costs nothing"),
     Promise(JOB, "job", f"{_RULE}.type", "azure-queue", "a message starts it"),
-    Promise(JOB, "job", f"{_RULE}.identity", Symbol("identityId"), "the scaler has no key"),
     Promise(JOB, "job", f"{_RULE}.metadata.queueLength", "1", "one run takes one message"),
     Promise(
         JOB, "job", "properties.template.containers.0.resources.cpu", 4, "Sen2Cor needs the disk that comes with it"
     ),
     Promise(JOB, "job", "properties.template.containers.0.resources.memory", "8Gi", "Sen2Cor takes over 4 GiB"),
+    Promise("keyvault.bicep", "vault", "properties.softDeleteRetentionInDays", 7, "as the docs say"),
+    Promise("keyvault.bicep", "vault", "properties.publicNetworkAccess", "Enabled", "no private network is made"),
+    Promise("registry.bicep", "registry", "properties.publicNetworkAccess", "Enabled", "no private network is made"),
+    Promise("registry.bicep", "registry", "sku.name", "Basic", "as docs/cost.md reckons"),
+    Promise("monitoring.bicep", "workspace", "properties.sku.name", "PerGB2018", "as docs/cost.md reckons"),
+    Promise(FUNCTIONS, "plan", "sku.tier", "FlexConsumption", "paid by use"),
+    Promise(JOB, "environment", "properties.appLogsConfiguration.destination", "azure-monitor", "no key is needed"),
+    Promise(JOB, "job", f"{_TRIGGER}.replicaCompletionCount", 1, "one run takes one message"),
+    Promise(JOB, "job", f"{_TRIGGER}.scale.pollingInterval", 30, "a message waits for seconds"),
+    Promise(JOB, "job", "properties.workloadProfileName", "Consumption", "paid by use"),
+    Promise(JOB, "environment", f"{_PROFILE}.name", "Consumption", "the profile that the job names"),
+    Promise(JOB, "environment", f"{_PROFILE}.workloadProfileType", "Consumption", "paid by use"),
+    Promise("events.bicep", "topic", "properties.topicType", "Microsoft.Storage.StorageAccounts", "blobs are told of"),
     Promise("alerts.bicep", "mail", "properties.enabled", True, "alarms reach somebody"),
+    Promise("alerts.bicep", "alarms", "properties.enabled", True, "alarms reach somebody"),
+    Promise("alerts.bicep", "budget", f"{_MAILS}.spent80.enabled", True, "the budget reaches somebody"),
+    Promise("alerts.bicep", "budget", f"{_MAILS}.spent80.threshold", 80, "as the docs say"),
+    Promise("alerts.bicep", "budget", f"{_MAILS}.forecast100.enabled", True, "the budget reaches somebody"),
+    Promise("alerts.bicep", "budget", f"{_MAILS}.forecast100.threshold", 100, "as the docs say"),
     Promise(
         "storage.bicep", "lifecycle", "properties.policy.rules.0.enabled", True, "staged products go by themselves"
     ),
@@ -111,9 +115,21 @@ PROMISES = (
         None,
         "versions go everywhere",
     ),
+    Promise(
+        "storage.bicep",
+        "lifecycle",
+        "properties.policy.rules.0.definition.actions.version.delete.daysAfterCreationGreaterThan",
+        1,
+        "versions of staged products are hundreds of MB",
+    ),
     Promise("storage.bicep", "lifecycle", "properties.policy.rules.2", None, "no other rule deletes anything"),
 )
-DEFAULTS = {("storage.bicep", "stagedDays"): 14, ("storage.bicep", "versionDays"): 30}  # days, as the docs say
+DEFAULTS = {  # as the docs say
+    ("storage.bicep", "stagedDays"): 14,
+    ("storage.bicep", "versionDays"): 30,
+    ("storage.bicep", "restoreDays"): 7,
+    ("alerts.bicep", "failuresPerHour"): 20,
+}
 
 
 def check(templates: Templates) -> Iterator[Finding]:
@@ -124,7 +140,7 @@ def check(templates: Templates) -> Iterator[Finding]:
         parameter = templates.files[file].parameters.get(name)
         default = parameter.default if parameter else None
         if not (isinstance(default, Number) and default.number == days):
-            told = f"{name} is not {days}, which the docs promise."
+            told = f"{name} is not {days} by default, which the docs promise."
             yield templates.files[file].says(parameter.line if parameter else 1, "promise", told)
     yield from _in_the_group(templates)
     for template in templates.files.values():
@@ -161,8 +177,6 @@ def _kept(templates: Templates, promise: Promise) -> Iterator[Finding]:
 def _said(templates: Templates, template: Template, value: Value | None) -> object:
     if isinstance(value, Number):
         return value.number
-    if isinstance(value, Name) and value.name not in template.variables:
-        return Symbol(value.name)
     told = templates.plain(template, value)
     return value if told is None else told  # what only Azure knows is no constant, and not absent
 
@@ -179,4 +193,5 @@ def _lacks_tags(resource: Resource) -> bool:
     body = body_of(resource.value)
     if resource.existing or resource.type in _UNTAGGED or body is None:
         return False
-    return body.get("parent") is None and body.get("tags") is None
+    tags = spelled(body.get("tags"))
+    return body.get("parent") is None and tags != "tags" and not tags.startswith("union(tags, ")

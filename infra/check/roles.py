@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 from infra.check.finding import Finding
 from infra.check.load import Templates
+from infra.check.promises import at
+from infra.check.spelled import spelled
 from infra.check.template import Resource, Template
 from infra.check.values import Call, Fields, Index, Member, Name, Text, Value, body_of
 
 TABLE = "docs/security.md"
 _ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+_DEFINITION = "Microsoft.Authorization/roleDefinitions"
 _THINGS = {
     "Microsoft.Storage/storageAccounts": "storage account",
     "Microsoft.Storage/storageAccounts/blobServices/containers": "container",
@@ -54,6 +57,8 @@ def check(templates: Templates) -> Iterator[Finding]:
                 yield template.says(
                     resource.line, "role", f"the check cannot tell what {resource.symbol} gives to whom."
                 )
+            yield from _named(template, resource)
+            yield from _kind(template, resource)
             given |= set(grants)
             for grant in grants:
                 if grant.scope.partition(" ")[0] in _NAMED and grant.scope not in known:
@@ -98,15 +103,32 @@ def _grants(templates: Templates, template: Template, resource: Resource) -> Ite
         yield Grant(identity, role.name, role_id, where)
 
 
+def _named(template: Template, resource: Resource) -> Iterator[Finding]:
+    """The name is made of all that tells an assignment from others: two of one name would be one, or refused."""
+    body = body_of(resource.value)
+    principal, definition = (at(body, f"properties.{part}") for part in ("principalId", "roleDefinitionId"))
+    expected = f"guid({spelled(at(body, 'scope'))}.id, {spelled(principal)}, {spelled(_role(definition))})"
+    if spelled(at(body, "name")) != expected:
+        yield template.says(resource.line, "role", f"the name of {resource.symbol} is not {expected}.")
+
+
+def _kind(template: Template, resource: Resource) -> Iterator[Finding]:
+    """An identity is a service principal; only of the operator it is asked what that is."""
+    kind = spelled(at(body_of(resource.value), "properties.principalType"))
+    if kind != ("operatorPrincipalType" if template.path.name == "operator.bicep" else "'ServicePrincipal'"):
+        yield template.says(resource.line, "role", f"{resource.symbol} is given to a principal of type {kind}.")
+
+
 def _identity(value: Value | None) -> str:
+    """Whom a parameter is named after; that main.bicep fills it with that one's id, infra/check/wiring.py sees."""
     return value.name.removesuffix("PrincipalId") if isinstance(value, Name) else ""
 
 
 def _role(value: Value | None) -> Member | None:
     """``roleIds['NAME']`` in a reference to a role definition."""
     match value:
-        case Call(function="subscriptionResourceId", arguments=(Text(), Member() as role)):
-            return role
+        case Call(function="subscriptionResourceId", arguments=(Text(parts=(kind,)), Member() as role)):
+            return role if kind == _DEFINITION else None
     return None
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from infra.check.finding import Finding
 from infra.check.load import Templates
 from infra.check.names import FUNCTIONS
-from infra.check.values import Fields, Text, body_of, every, used_names
+from infra.check.promises import at
+from infra.check.spelled import spelled
+from infra.check.values import Text, When, body_of, entries, used_names
 
 VAULT = "keyvault.bicep"
 _NAMED = ("password", "user", "secret", "key")  # how parameters that hold one end
@@ -19,6 +21,7 @@ def check(templates: Templates) -> Iterator[Finding]:
     """Every finding about secrets."""
     yield from _parameters(templates)
     yield from _references(templates)
+    yield from _stored(templates)
 
 
 def made(templates: Templates) -> set[str]:
@@ -49,20 +52,35 @@ def _references(templates: Templates) -> Iterator[Finding]:
     template = templates.files[FUNCTIONS]
     settings = template.variables["settings"].value
     asked: dict[str, int] = {}
-    for entry in (entry for inside in every(settings) if isinstance(inside, Fields) for entry in inside.entries):
-        if not (entry.key and entry.key.endswith(_SETTINGS)):
+    for setting, value in entries(settings):
+        if not setting.endswith(_SETTINGS):
             continue
-        name = _secret(entry.value)
+        name = _secret(value)
         if name is None:
-            yield template.says(entry.line, "secret", f"{entry.key} is no reference to the key vault.")
-        elif name != entry.key.lower().replace("_", "-"):
-            yield template.says(entry.line, "secret", f"{entry.key} refers to the secret {name}.")
-        asked |= {} if name is None else {name: entry.line}
+            yield template.says(value.line, "secret", f"{setting} is no reference to the key vault.")
+        elif name != setting.lower().replace("_", "-"):
+            yield template.says(value.line, "secret", f"{setting} refers to the secret {name}.")
+        asked |= {} if name is None else {name: value.line}
     known = made(templates)
     for name in sorted(asked.keys() - known):
         yield template.says(asked[name], "secret", f"{VAULT} makes no secret {name}.")
     for name in sorted(known - asked.keys()):
         yield templates.files[VAULT].says(1, "secret", f"no setting refers to the secret {name}.")
+
+
+def _stored(templates: Templates) -> Iterator[Finding]:
+    """Each secret holds the parameter of its name, and is left as it is where that is empty."""
+    vault = templates.files[VAULT]
+    for resource in vault.resources.values():
+        if not resource.type.endswith("/secrets"):
+            continue
+        body = body_of(resource.value)
+        first, *more = (spelled(at(body, "name")).strip("'")).split("-")
+        parameter = first + "".join(word.capitalize() for word in more)
+        condition = resource.value.condition if isinstance(resource.value, When) else None
+        if spelled(at(body, "properties.value")) != parameter or spelled(condition) != f"!empty({parameter})":
+            told = f"{resource.symbol} is not {parameter}, made where that is given."
+            yield vault.says(resource.line, "secret", told)
 
 
 def _secret(value: object) -> str | None:

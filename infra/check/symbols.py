@@ -19,6 +19,7 @@ FUNCTIONS = {
     "toObject", "toUpper", "trim", "union", "uniqueString", "uri", "utcNow",
 }  # fmt: skip
 _NAMESPACES = {"az", "sys"}
+_IN_DEFAULTS = {"utcNow", "newGuid"}
 _SECRET = ("listKeys", "listSecrets", "listAccountSas", "listServiceSas")
 
 
@@ -47,6 +48,7 @@ def _imports(templates: Templates, template: Template) -> Iterator[Finding]:
 
 def _symbols(template: Template) -> Iterator[Finding]:
     known = template.declared | _NAMESPACES
+    defaults = [parameter.default for parameter in template.parameters.values()]
     for value in template.expressions():
         for used in used_names(value):
             if used.name not in known:
@@ -54,6 +56,8 @@ def _symbols(template: Template) -> Iterator[Finding]:
         for inside in every(value):
             if not isinstance(inside, Call):
                 continue
+            if inside.function in _IN_DEFAULTS and value not in defaults:
+                yield template.says(inside.line, "symbol", f"{inside.function} is for defaults of parameters only.")
             if inside.function in _SECRET:
                 yield template.says(inside.line, "symbol", f"{inside.function} would read a key; use an identity.")
             elif inside.of is None and inside.function not in FUNCTIONS:

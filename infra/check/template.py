@@ -85,7 +85,7 @@ class Template:
     shown: str  # the path as findings show it
     parameters: dict[str, Parameter] = field(default_factory=dict)
     variables: dict[str, Declared] = field(default_factory=dict)
-    types: dict[str, tuple[str, ...]] = field(default_factory=dict)  # the properties of an object type
+    types: dict[str, dict[str, str]] = field(default_factory=dict)  # properties of object types, with their types
     resources: dict[str, Resource] = field(default_factory=dict)
     modules: dict[str, Module] = field(default_factory=dict)
     outputs: dict[str, Declared] = field(default_factory=dict)
@@ -197,9 +197,9 @@ def _declare(template: Template, node: Node, decorators: tuple[Call, ...]) -> No
             template.findings.append(template.says(line, "syntax", f"the check does not know a {other}."))
 
 
-def _properties(node: Node) -> tuple[str, ...]:
-    found = (child.named_children[0] for child in node.named_children if child.type == "object_property")
-    return tuple(text_of(name).strip("'") for name in found)
+def _properties(node: Node) -> dict[str, str]:
+    found = (child.named_children for child in node.named_children if child.type == "object_property")
+    return {text_of(parts[0]).strip("'"): text_of(parts[-1]) for parts in found}
 
 
 def _import(node: Node, line: int) -> Import:

@@ -148,9 +148,17 @@ class Lambda(Value):
 
 @dataclass(frozen=True, slots=True)
 class Other(Value):
-    """Operators and whatever else there is: only its parts matter."""
+    """Operators and whatever else there is."""
 
     parts: tuple[Value, ...]
+    sign: str  # "!", ">"
+
+
+def entries(value: Value) -> Iterator[tuple[str, Value]]:
+    """Every named property anywhere inside ``value``."""
+    for inside in every(value):
+        if isinstance(inside, Fields):
+            yield from ((entry.key, entry.value) for entry in inside.entries if entry.key)
 
 
 def body_of(value: Value) -> Fields | None:

@@ -16,9 +16,12 @@ $tries = if ($env:HOOK_TRIES) { [int] $env:HOOK_TRIES } else { 20 } # the app ma
 $pause = if ($env:HOOK_PAUSE) { [int] $env:HOOK_PAUSE } else { 15 } # seconds
 if (-not (Get-Command az -ErrorAction SilentlyContinue)) { Stop-Hook "the Azure CLI 'az' is not installed." }
 
+$where = @() # the subscription that azd deploys to, whichever az was set to meanwhile
+if ($env:AZURE_SUBSCRIPTION_ID) { $where = @('--subscription', $env:AZURE_SUBSCRIPTION_ID) }
+
 function Read-Key {
     $key = az functionapp keys list --name $env:AZURE_FUNCTION_APP_NAME --resource-group $env:AZURE_RESOURCE_GROUP `
-        --query systemKeys.blobs_extension --output tsv
+        @where --query systemKeys.blobs_extension --output tsv
     if ($LASTEXITCODE -ne 0 -or $key -eq 'None') { return '' }
     return $key
 }
@@ -42,7 +45,7 @@ try {
         for ($try = 1; ; $try++) {
             az eventgrid system-topic event-subscription create --name $function --resource-group $env:AZURE_RESOURCE_GROUP `
                 --system-topic-name $env:EVENT_TOPIC_NAME --endpoint-type webhook --endpoint "@$($endpoint.FullName)" `
-                @filter --output none
+                @where @filter --output none
             if ($LASTEXITCODE -eq 0) { break }
             if ($try -ge $tries) {
                 Stop-Hook "Event Grid cannot subscribe function $function after $tries tries; run: azd hooks run postdeploy"

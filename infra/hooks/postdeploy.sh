@@ -25,6 +25,7 @@ trap 'exit 1' HUP INT TERM
 
 read_key() {
   az functionapp keys list --name "$AZURE_FUNCTION_APP_NAME" --resource-group "$AZURE_RESOURCE_GROUP" \
+    ${AZURE_SUBSCRIPTION_ID:+--subscription "$AZURE_SUBSCRIPTION_ID"} \
     --query systemKeys.blobs_extension --output tsv
 }
 
@@ -34,6 +35,7 @@ subscribe() { # function, begins, ends
   shift 3
   if [ -n "$ends" ]; then set -- "$@" --subject-ends-with "$ends"; fi
   az eventgrid system-topic event-subscription create --name "$function" --resource-group "$AZURE_RESOURCE_GROUP" \
+    ${AZURE_SUBSCRIPTION_ID:+--subscription "$AZURE_SUBSCRIPTION_ID"} \
     --system-topic-name "$EVENT_TOPIC_NAME" --endpoint-type webhook --endpoint "@$endpoint" "$@" --output none
 }
 

@@ -39,8 +39,9 @@ if ($env:ICEWATCH_MONTHLY_BUDGET -ne '0') {
     if ($LASTEXITCODE -ne 0) { Stop-Hook "az cannot tell whether $group exists." }
     $month = ''
     if ($there -eq 'true') {
-        $month = az rest --method get --query 'value[0].properties.timePeriod.startDate' --output tsv --url `
-            "/subscriptions/$account/resourceGroups/$group/providers/Microsoft.Consumption/budgets?api-version=2024-08-01"
+        $month = @(az rest --method get --output tsv --query `
+            "value[?starts_with(name, 'budget-')].properties.timePeriod.startDate" --url `
+            "/subscriptions/$account/resourceGroups/$group/providers/Microsoft.Consumption/budgets?api-version=2024-08-01")[0]
         if ($LASTEXITCODE -ne 0) {
             Stop-Hook "az cannot read the budget of $group; where budgets are unknown: azd env set ICEWATCH_MONTHLY_BUDGET 0"
         }

@@ -31,7 +31,8 @@ if [ "${ICEWATCH_MONTHLY_BUDGET:-150}" != 0 ]; then
   there=$(az group exists --name "$group" --subscription "$account") || fail "az cannot tell whether $group exists."
   month=
   if [ "$there" = true ]; then
-    month=$(az rest --method get --query "value[0].properties.timePeriod.startDate" --output tsv --url \
+    month=$(az rest --method get --output tsv --query \
+      "value[?starts_with(name, 'budget-')].properties.timePeriod.startDate" --url \
       "/subscriptions/$account/resourceGroups/$group/providers/Microsoft.Consumption/budgets?api-version=2024-08-01") ||
       fail "az cannot read the budget of $group; where budgets are unknown: azd env set ICEWATCH_MONTHLY_BUDGET 0"
   fi

@@ -65,7 +65,9 @@ def test_the_model_assumes_what_the_templates_order():
     alarms = (ROOT / "infra/alerts.bicep").read_text(encoding="utf-8")
     assert alarms.count("query: loadTextContent(") == Plan().alert_rules
     storage = (ROOT / "infra/storage.bicep").read_text(encoding="utf-8")
-    assert f"param restoreDays int = {Plan().staged_days - 1:.0f}\n" in storage
+    (days,) = re.findall(r"version: \{ delete: \{ daysAfterCreationGreaterThan: (\d+) \} \}", storage)
+    waits = int(days) + 1  # more than that many days, seen once a day
+    assert f"param restoreDays int = {Plan().staged_days - waits - 1:.0f}\n" in storage
 
 
 @pytest.mark.parametrize(
@@ -113,6 +115,23 @@ def test_the_page_says_what_the_model_says():
         f"**thousand scenes** more: {own:.0f} with Sen2Cor, of which {corrected:.0f} are the corrections; {theirs:.0f}"
     ) in text
     assert f"| `classify_seconds` | {CLASSIFY_SECONDS:g} |" in text
+
+
+def test_who_follows_the_page_about_deploying_is_told_what_it_costs_before_anything_is_made():
+    page = (ROOT / "docs/deploy.md").read_text(encoding="utf-8").partition("\nazd up\n")[0]
+    told = " ".join(page.partition("## What it will cost")[2].partition("\n## ")[0].split())
+    official = changed(Scene(), {"correct_seconds": 0, "start_seconds": 0, "zip_gb": Scene().l2a_gb})
+    (own, later), (theirs, _) = (
+        [total(monthly(250, Prices(), scene, Plan(), months=months)) for months in (1, 12)]
+        for scene in (Scene(), official)
+    )
+    fixed = total(monthly(0, Prices(), Scene(), Plan()))
+    each, each_official = (thousand(Prices(), scene, Plan()) for scene in (Scene(), official))
+    assert f"{fixed:.0f} USD a month while nothing is watched, {own:.0f} a month for 10 tiles" in told
+    assert f"({theirs:.0f} with the provider's L2A), and {each:.0f} for every thousand scenes more" in told
+    assert f"more ({each_official:.0f})." in told
+    assert f"the 10 tiles cost {later:.0f} a month" in told
+    assert "(cost.md)" in told
 
 
 def test_the_page_about_scale_says_what_the_simulation_says():

@@ -12,10 +12,12 @@ import yaml
 
 from infra.check.load import load
 from infra.check.names import NAMES
+from infra.check.spelled import spelled
 from tests.conftest import ROOT
 
 LEAST_KEY = 20  # characters of API_KEY that the app accepts
 PAGE = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+SECURITY = (ROOT / "docs/security.md").read_text(encoding="utf-8")
 OPERATE = (ROOT / "docs/operate.md").read_text(encoding="utf-8")
 LOGIN = ("somebody@example.org", "pass word\\n")  # a password with what a shell may take apart
 FILE = r"(?<![\w/.-])((?:infra|tests|shared|local|functions|docs)/[\w./-]+\.(?:py|md|sh|bicep|json|svg|kql))\b"
@@ -73,6 +75,7 @@ class Followed:
     calls: list[str]  # words joined by blanks
     curl: str  # what curl was given on its standard input
     secrets: list[tuple[str, str]]  # what the key vault was given, and the mode of the folder it came from
+    folders: set[str]  # that lie beside it
     left: list[Path]  # what lies in the project's folder afterwards
     kept_secrets: list[Path]  # files that still hold one
     kept: str  # azd's environment
@@ -125,6 +128,7 @@ def follow(folder: Path, script: str) -> Followed:
         [line.replace("\t", " ") for line in record.read_text(encoding="utf-8").splitlines()],
         curl.read_text(encoding="utf-8") if curl.exists() else "",
         given,
+        {path.name for path in folder.iterdir() if path.is_dir()},
         list(work.iterdir()),
         [path for path in below if any(one[0] in path.read_text(encoding="utf-8") for one in given)],
         (folder / "azd.env").read_text(encoding="utf-8") if (folder / "azd.env").exists() else "",
@@ -224,6 +228,32 @@ def test_the_page_leaves_nothing_in_the_folder_that_is_packed(followed):
     assert followed.left == []
 
 
+def test_neither_the_private_folder_nor_the_installer_in_it_is_left_behind(followed):
+    assert followed.folders == {"bin", "work"}
+
+
+def test_in_a_shell_without_the_private_folder_every_line_that_needs_it_stops(tmp_path):
+    assert not re.search(r"\$private|\$\{private\}", "\n".join(blocks(PAGE)))
+    lines = [line for block in blocks(PAGE) for line in block.splitlines() if line.endswith('"${private:?}/api-key"')]
+    assert lines
+    for number, line in enumerate(lines):
+        (tmp_path / str(number)).mkdir()
+        ran = follow(tmp_path / str(number), f"set +eu\n{line}")
+        assert ran.code != 0
+        assert "private" in ran.err
+
+
+def test_a_blob_comes_back_by_copying_a_version_over_its_name():
+    back = OPERATE.partition("## Getting things back")[2].partition("\n## ")[0]
+    for command in ("--include vd", "az storage blob copy start", "?versionId=<version>"):
+        assert command in back
+    days = {name: load(ROOT).files["storage.bicep"].parameters[name].default for name in ("versionDays", "restoreDays")}
+    version, restore = (spelled(days[name]) for name in ("versionDays", "restoreDays"))
+    assert f"**it was written more than {version} days ago**" in back
+    assert f"comes back for {restore} days" in back
+    assert f"until {version} days after they were written, and {restore} days more" in SECURITY
+
+
 @pytest.mark.parametrize("left_out", ["ICEWATCH_ALERT_EMAIL", "ICEWATCH_SEN2COR_SHA256"])
 def test_where_a_setting_is_left_out_the_page_stops_before_anything_is_made(tmp_path, left_out):
     script = re.sub(rf"(?m)^azd env set {left_out} .*$", ":", "\n".join(blocks(PAGE)))
@@ -246,6 +276,7 @@ def test_what_the_page_sets_is_what_the_templates_read():
     parameters = (ROOT / "infra/main.parameters.json").read_text(encoding="utf-8")
     known = set(re.findall(r"\$\{(\w+)[=}]", parameters + (ROOT / "azure.yaml").read_text(encoding="utf-8")))
     for page in (PAGE, OPERATE):
+        assert not re.search(r"`(?:WATCH_)?SCHEDULE`", page), "in Azure a setting has its prefix"
         assert set(re.findall(r"azd env set (\w+)", page)) <= known
 
 

