@@ -34,14 +34,14 @@ class Runs:
         return self.times[0] if self.times else None
 
     @property
-    def every(self) -> timedelta:
-        """How often it runs at least: the longest of its last pauses, so that runs by hand call nobody late."""
+    def every(self) -> timedelta | None:
+        """How often it runs at least: the longest of its last pauses, as runs by hand count too; None: not known yet."""
         pauses = [later - earlier for later, earlier in pairwise(self.times)]
-        return max(pauses) if len(pauses) >= _ENOUGH else _RARE
+        return max(pauses) if len(pauses) >= _ENOUGH else None
 
     def is_late(self, now: datetime) -> bool:
         """Whether it has not run for twice its interval."""
-        return self.last is None or now - self.last > max(2 * self.every, _SLACK)
+        return self.last is None or now - self.last > max(2 * (self.every or _RARE), _SLACK)
 
 
 def note(step: str, store: ObjectStore, clock: Clock) -> None:
