@@ -35,7 +35,7 @@ class Runs:
 
     @property
     def every(self) -> timedelta | None:
-        """How often it runs at least: the longest of its last pauses, as runs by hand count too; None: not known yet."""
+        """How often it runs at least: the longest of its last pauses, as runs by hand count too; None: unknown yet."""
         pauses = [later - earlier for later, earlier in pairwise(self.times)]
         return max(pauses) if len(pauses) >= _ENOUGH else None
 
