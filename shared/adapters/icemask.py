@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.adapters import geojson, geopackage, shapefile
-from shared.adapters.outlines import NO_CRS, Layer, Unfit, polygons_near
+from shared.adapters.outlines import FARTHEST, NO_CRS, Layer, Unfit, polygons_near
 from shared.archive import DAMAGE
 from shared.errors import BadSetting
 from shared.models import shown
@@ -68,8 +68,7 @@ class IceMaskFile:
         }
         refusing = self._refusing(RasterioError, CPLE_BaseError)
         with refusing, MemoryFile(self.data) as memory, memory.open(driver="GTiff") as source:
-            if source.crs is None:
-                raise Unfit(NO_CRS)
+            _check_raster(source)
             # Only the blocks near the grid are read: a mask of a whole ice sheet would not fit the memory.
             with WarpedVRT(source, **onto) as warped:
                 values = warped.read(1)
@@ -117,6 +116,16 @@ class IceMaskFile:
                 f"The ice mask {shown(self.name)} is unreadable; expected a GeoTIFF, GeoJSON, GeoPackage or zipped "
                 f"Shapefile ({shown(cause)})."
             ) from cause
+
+
+def _check_raster(source: Any) -> None:
+    """Refuse what GDAL would warp to somewhere, or to something."""
+    if source.crs is None:
+        raise Unfit(NO_CRS)
+    if not all(abs(number) <= FARTHEST for number in source.transform):  # so does NaN fail
+        raise Unfit("is placed by numbers that lie nowhere on Earth")
+    if source.dtypes[0].startswith("complex"):
+        raise Unfit(f"holds complex numbers ({source.dtypes[0]})")
 
 
 def _layer(data: bytes) -> Layer:

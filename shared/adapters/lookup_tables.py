@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from shared.errors import BadModel
 from shared.models import shown
-from shared.science.retrieval import LookupTable, Parameter
+from shared.science.retrieval import LookupTable, Parameter, check_shapes
 
 MOST_BYTES = 128 * 1024 * 1024  # of the file, and of its arrays together; the largest table has 67 MB
 _TEXTS, _NUMBERS, _OPTIONAL = ("parameters", "units"), ("values", "spectra"), "sun_zenith"
@@ -55,27 +55,31 @@ def parse_lookup_table(data: bytes, *, name: str) -> LookupTable:
 
 
 def _table(arrays: dict[str, npt.NDArray[np.generic]], name: str, sha256: str) -> LookupTable:
-    names, units = (_texts(one, arrays[one]) for one in _TEXTS)
-    if len(names) != len(units):
-        raise ValueError(f"It names {len(names)} parameters and {len(units)} units.")
-    values, spectra = (_numbers(one, arrays[one], 2) for one in _NUMBERS)
-    zenith = _numbers(_OPTIONAL, arrays[_OPTIONAL], 1) if _OPTIONAL in arrays else None
+    _check(arrays)
+    names, units = ([str(text) for text in arrays[one]] for one in _TEXTS)
+    values, spectra = (arrays[one].astype(np.float64) for one in _NUMBERS)
+    zenith = arrays[_OPTIONAL].astype(np.float64) if _OPTIONAL in arrays else None
     parameters = tuple(Parameter(one, unit) for one, unit in zip(names, units, strict=True))
     return LookupTable(name, sha256, parameters, values, spectra, zenith)
 
 
-def _texts(name: str, array: npt.NDArray[np.generic]) -> list[str]:
-    if array.dtype.kind != "U" or array.ndim != 1:
-        raise ValueError(f"The array '{name}' is {array.dtype} in {array.ndim} dimensions; expected text in one.")
-    return [str(one) for one in array]
+def _check(arrays: dict[str, npt.NDArray[np.generic]]) -> None:
+    """Kinds and shapes, before anything is made of the arrays: numbers of one byte would become eight times as much."""
+    for name in _TEXTS:
+        _check_kind(name, arrays[name], "U", "text in one", 1)
+    names, units = (len(arrays[name]) for name in _TEXTS)
+    if names != units:
+        raise ValueError(f"It names {names} parameters and {units} units.")
+    dimensions = {**dict.fromkeys(_NUMBERS, 2), _OPTIONAL: 1}
+    numbers = {name: arrays[name] for name in dimensions if name in arrays}
+    for name, array in numbers.items():
+        _check_kind(name, array, "fiu", f"real numbers in {dimensions[name]}", dimensions[name])
+    check_shapes(names, {name: array.shape for name, array in numbers.items()})
 
 
-def _numbers(name: str, array: npt.NDArray[np.generic], dimensions: int) -> npt.NDArray[np.float64]:
-    if array.dtype.kind not in "fiu" or array.ndim != dimensions:
-        raise ValueError(
-            f"The array '{name}' is {array.dtype} in {array.ndim} dimensions; expected real numbers in {dimensions}."
-        )
-    return array.astype(np.float64)
+def _check_kind(name: str, array: npt.NDArray[np.generic], kinds: str, expected: str, dimensions: int) -> None:
+    if array.dtype.kind not in kinds or array.ndim != dimensions:
+        raise ValueError(f"The array '{name}' is {array.dtype} in {array.ndim} dimensions; expected {expected}.")
 
 
 def _arrays(data: bytes) -> dict[str, npt.NDArray[np.generic]]:

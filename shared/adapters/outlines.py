@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_OUTLINES = 2_000_000  # in a file; the Randolph Glacier Inventory has 275,000 for the whole world
 MOST_CORNERS = 10_000_000  # near a tile; the outline of the Greenland ice sheet has 190,000
+FARTHEST = 1e12  # no place on Earth has a larger number, in whatever unit; squares of much larger ones overflow
 _FEWEST = 4  # corners of a closed ring
 
 # (corners, 2): x, y in the file's coordinate system; where that has degrees, longitude before latitude.
@@ -66,7 +67,7 @@ def polygons_near(outlines: Iterable[Outline], bounds: Bounds) -> list[Any]:
     """What the outlines cover in ``bounds``, as shapely polygons that need not be valid; elsewhere they say nothing.
 
     All outlines are checked, so that a file is good or bad for every tile alike. Raises Unfit beyond MOST_OUTLINES in
-    all or MOST_CORNERS near, ValueError for rings that are open, too short or not numbers.
+    all or MOST_CORNERS near, ValueError for rings that are open, too short, no numbers or not on Earth.
     """
     import shapely
 
@@ -92,6 +93,8 @@ def _check(ring: Ring) -> None:
         raise ValueError(f"a ring has {len(ring)} corners, at least {_FEWEST} are needed")
     if not np.isfinite(ring).all():
         raise ValueError("a ring has corners that are not numbers")
+    if np.abs(ring).max() > FARTHEST:
+        raise ValueError(f"a ring has corners beyond {FARTHEST:g}, where nothing on Earth lies")
     if (ring[0] != ring[-1]).any():
         raise ValueError("a ring is not closed")
 

@@ -5,17 +5,17 @@
 The masks come first: a rejected acquisition decodes no spectral band, and windows without a usable pixel are
 skipped. Windows follow the blocks of the product's images and run on ``options.threads`` threads; results do
 not depend on the windows or the threads. Memory holds the compressed images, one byte per pixel of masks, the
-compressed layers and a few windows.
+compressed layers, a few windows and, where parameters are retrieved, which spectrum each pixel is like. Of finished
+files it holds as few: each is emitted as soon as its turn comes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from queue import SimpleQueue
-from typing import TypeVar
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -23,24 +23,26 @@ import numpy.typing as npt
 from shared.cloud import CloudRule
 from shared.errors import BadModel, BadSetting
 from shared.models import ProductName
+from shared.pipeline.ahead import as_done, in_turn
 from shared.pipeline.surface_ports import Emit, IceMask, LayerWriter, Members, Progress, Quicklook, Raster, Rasters
 from shared.pipeline.surface_results import Made, Rejected, Summary, publish
-from shared.pipeline.surface_retrieval import Retrieval, all_layers
+from shared.pipeline.surface_retrieval import Retrieval, all_layers, grown_layers
 from shared.pipeline.surface_sample import Sample
 from shared.pipeline.surface_source import Source, opened_rasters, read_source
 from shared.ports import Clock
 from shared.safe import ICE_BANDS
 from shared.science.classes import Quality
 from shared.science.forest import Classifier, Voter
+from shared.science.layers import Layer
 from shared.science.masks import Usability, count, masked
 from shared.science.reflectance import Radiometry
 from shared.science.retrieval import LookupTable
 from shared.science.statistics import Tally
 from shared.science.surface import Surface, classify_window, unclassified
-from shared.science.windows import Window, aligned, windows
+from shared.science.windows import Grid, Window, aligned, windows
 
-_T = TypeVar("_T")
 _RESOLUTIONS = (20, 60)
+_BLOCK = (512, 512)  # pixels, of layers that are made from what was noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,9 @@ class _Engine:
     progress: Progress | None
     retrieval: Retrieval | None  # for this product
 
-    def complete(self, surface: Surface, numbers: npt.NDArray[np.uint16] | None = None) -> Surface:
-        """A window's layers with those that are retrieved, where any are."""
-        return surface if self.retrieval is None else self.retrieval.added(surface, numbers)
+    def complete(self, surface: Surface, window: Window, numbers: npt.NDArray[np.uint16] | None = None) -> Surface:
+        """The layers of ``window`` with what is retrieved, where anything is."""
+        return surface if self.retrieval is None else self.retrieval.added(surface, window, numbers)
 
 
 @dataclass(slots=True)
@@ -129,12 +131,13 @@ def map_surface(
     source = read_source(members, product, options.resolution)
     with ThreadPoolExecutor(1, thread_name_prefix="voter") as aside:  # compiles, where it must, beside the decoding
         voter = aside.submit(classifier.voter, _radiometry(source, classifier))
-        retrieval = aside.submit(_retrieval, source, classifier, options.lookup_table)
         quality = _masks(source, tools.rasters, options)
     usability = Usability(count(quality))
     if not usability.suffices(options.minimum_usable):
         return Rejected(usability, options.minimum_usable)
-    engine = _Engine(classifier, voter.result(), tools.rasters, options, progress, retrieval.result())
+    # Only now: of a large table it takes seconds, which a rejected acquisition should not wait for.
+    retrieval = _retrieval(source, classifier, options.lookup_table)
+    engine = _Engine(classifier, voter.result(), tools.rasters, options, progress, retrieval)
     with _all_windows(source, quality, engine) as result:
         usability = Usability(result.tally.quality_counts())  # bands may lack data that the masks claim
         if not usability.suffices(options.minimum_usable):
@@ -154,20 +157,29 @@ def map_surface(
             retrieval=engine.retrieval,
             created=clock(),
         )
-        with _finished(result.writers, options.threads) as layers:  # the self-test need not wait for them
+        makers = _makers(result, source.grid, engine)
+        with in_turn(makers, options.threads) as layers:  # the self-test need not wait for them
             result.sample.check(product)
             picture = result.sample.picture()
             return publish(made, layers, picture, rasters=tools.rasters, quicklook=tools.quicklook, emit=emit)
 
 
-@contextmanager
-def _finished(writers: Mapping[str, LayerWriter], threads: int) -> Iterator[dict[str, Callable[[], bytes]]]:
-    """For each layer what waits for its file, while ``threads`` threads make them."""
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="layers")
-    try:
-        yield {name: pool.submit(writers[name].finish).result for name in writers}
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _makers(result: _Pass, grid: Grid, engine: _Engine) -> dict[str, Callable[[], bytes]]:
+    """For each layer, in order of publication, what makes its file."""
+    makers: dict[str, Callable[[], bytes]] = {name: writer.finish for name, writer in result.writers.items()}
+    if (retrieval := engine.retrieval) is None:
+        return makers
+    for layer in retrieval.layers:
+        makers.setdefault(layer.name, partial(_retrieved, layer, retrieval, grid, engine.rasters))
+    return {layer.name: makers[layer.name] for layer in all_layers(retrieval)}
+
+
+def _retrieved(layer: Layer, retrieval: Retrieval, grid: Grid, rasters: Rasters) -> bytes:
+    """The file of a retrieved parameter, which no writer grew during the pass: many would not fit the memory."""
+    with rasters.create(layer, grid, block=_BLOCK) as writer:
+        for window in windows(grid.shape, _BLOCK):
+            writer.write(window, retrieval.values(layer, window))
+        return writer.finish()
 
 
 def _check_bands(classifier: Classifier) -> None:
@@ -186,7 +198,8 @@ def _radiometry(source: Source, classifier: Classifier) -> Radiometry:
 def _retrieval(source: Source, classifier: Classifier, table: LookupTable | None) -> Retrieval | None:
     if table is None:
         return None
-    return Retrieval.of(table, source.tile.sun_zenith, classifier.bands, _radiometry(source, classifier))
+    radiometry = _radiometry(source, classifier)
+    return Retrieval.of(table, source.tile.sun_zenith, classifier.bands, radiometry, source.grid.shape)
 
 
 def _usual_processor(product: ProductName) -> str:
@@ -207,7 +220,7 @@ def _masks(source: Source, rasters: Rasters, options: Options) -> npt.NDArray[np
             return masked(scl, probability, on_ice, cloud_limit=options.cloud_probability, rule=options.cloud_rule)
 
         size = aligned(opened[0][0].block, options.window)
-        for window, codes in _as_done(windows(source.grid.shape, size), opened, read):
+        for window, codes in as_done(windows(source.grid.shape, size), opened, read):
             quality[window.slices] = codes
     return quality
 
@@ -222,19 +235,20 @@ def _all_windows(source: Source, quality: npt.NDArray[np.uint8], engine: _Engine
     def work(readers: list[Raster], window: Window) -> Surface:
         codes = quality[window.slices]
         if not (codes == Quality.CLASSIFIED).any():
-            return engine.complete(unclassified(codes))
+            return engine.complete(unclassified(codes), window)
         numbers = _decoded(readers, window, codes, radiometry.nodata)
         result.sample.decoded(window, numbers)
-        return engine.complete(classify_window(numbers, codes, radiometry, classifier, vote=engine.vote), numbers)
+        surface = classify_window(numbers, codes, radiometry, classifier, vote=engine.vote)
+        return engine.complete(surface, window, numbers)
 
     pieces = {band: source.files.bands[band] for band in classifier.bands}
     with ExitStack() as stack:
         with opened_rasters(source, pieces, engine.rasters, options.threads) as opened:
             block = opened[0][0].block
             plan = list(windows(source.grid.shape, aligned(block, options.window)))
-            for layer in all_layers(engine.retrieval):
+            for layer in grown_layers(engine.retrieval):
                 result.writers[layer.name] = stack.enter_context(engine.rasters.create(layer, source.grid, block=block))
-            for done, (window, surface) in enumerate(_as_done(plan, opened, work), start=1):
+            for done, (window, surface) in enumerate(as_done(plan, opened, work), start=1):
                 result.take(window, surface)
                 if engine.progress:
                     engine.progress(done, len(plan))
@@ -255,40 +269,3 @@ def _decoded(
             for band, raster in zip(numbers, readers, strict=True):
                 band[block.slices] = raster.read(part)
     return numbers
-
-
-def _as_done(
-    plan: Iterable[Window], opened: list[list[Raster]], work: Callable[[list[Raster], Window], _T]
-) -> Iterator[tuple[Window, _T]]:
-    """Run ``work`` on as many threads as there are sets of rasters; yield each window as soon as it is done.
-
-    In the order of ``plan`` a slow window would let the other threads wait, as few results may be kept.
-    """
-    free: SimpleQueue[list[Raster]] = SimpleQueue()
-    for readers in opened:
-        free.put(readers)
-
-    def one(window: Window) -> _T:
-        readers = free.get()
-        try:
-            return work(readers, window)
-        finally:
-            free.put(readers)
-
-    pending: dict[Future[_T], Window] = {}
-    pool = ThreadPoolExecutor(len(opened), thread_name_prefix="windows")
-    try:
-        for window in plan:
-            pending[pool.submit(one, window)] = window
-            if len(pending) > len(opened) + 1:  # one waits while each thread works: bounded memory
-                yield from _done(pending)
-        while pending:
-            yield from _done(pending)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _done(pending: dict[Future[_T], Window]) -> Iterator[tuple[Window, _T]]:
-    """Wait for one of ``pending`` at least, and take out what is done."""
-    for future in wait(pending, return_when=FIRST_COMPLETED).done:
-        yield pending.pop(future), future.result()

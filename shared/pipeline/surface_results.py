@@ -115,7 +115,7 @@ def file_names(product: ProductName, resolution: int, retrieval: Retrieval | Non
 
 def publish(
     made: Made,
-    layers: Mapping[str, Callable[[], bytes]],
+    layers: Callable[[str], bytes],
     picture: Picture,
     *,
     rasters: Rasters,
@@ -124,7 +124,7 @@ def publish(
 ) -> Summary:
     """Emit every result file; the manifest lists the others and comes last.
 
-    ``layers`` gives for each layer's name what waits for its Cloud-Optimized GeoTIFF.
+    ``layers`` gives up a layer's Cloud-Optimized GeoTIFF by its name, once: none is kept when it is emitted.
     """
     from shared.pipeline.surface_item import item
 
@@ -137,7 +137,7 @@ def publish(
 
     for layer in all_layers(made.retrieval):
         name = layer.file_name(made.product.tile.name, made.product.stamp, made.resolution)
-        put(name, layers[layer.name](), COG_TYPE)
+        put(name, layers(layer.name), COG_TYPE)
     put(QUICKLOOK, drawn, "image/png")
     document = summary_document(made)
     put(SUMMARY, as_json(document), "application/json")

@@ -2,6 +2,9 @@
 
 For every pixel that has a class, whatever it is. Statistics are over clean ice, light and heavy algae, as for the algae
 index; they are made from whole numbers (how often a spectrum won), so windows and threads do not show in them.
+
+Of a pixel is kept which spectrum won: 1, 2 or 4 bytes by the size of the table, however many parameters it has. Their
+layers are made from that one after the other when all windows are done.
 """
 
 from __future__ import annotations
@@ -14,14 +17,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from shared.errors import BadModel
+from shared.models import shown
 from shared.safe import ICE_BANDS
 from shared.science.classes import ALGAL_ICE
 from shared.science.layers import CLASS, LAYERS, Layer, Stored
 from shared.science.reflectance import Radiometry
-from shared.science.retrieval import RESIDUAL, STEPS, Inverter, LookupTable, Nearest, whole
+from shared.science.retrieval import NOTHING, RESIDUAL, STEPS, Inverter, LookupTable, Nearest, whole
 from shared.science.surface import Surface
+from shared.science.windows import Window
 
 _TOGETHER = 65_536  # pixels looked up at a time
+_FEWEST = 10  # spectra of a sun zenith angle, unless the whole table has fewer
 _IS_ALGAL = np.isin(np.arange(256), ALGAL_ICE)
 
 
@@ -36,15 +43,29 @@ class Retrieval:
     bands: tuple[int, ...]  # where the numbers have the bands of the table
     radiometry: Radiometry  # of the numbers
     inverter: Inverter
+    _winner: npt.NDArray[np.unsignedinteger]  # (rows, columns) of the tile: which spectrum won; their count: none
+    _values: npt.NDArray[np.float32]  # (spectra + 1, parameters): of the spectra, then nodata
     _won: npt.NDArray[np.int64]  # (spectra,): pixels of algal ice whose nearest it is
     _sums: list[int]  # over these pixels: of the errors' sums, and of their squares
     _lock: Lock = field(default_factory=Lock)
 
     @classmethod
-    def of(cls, table: LookupTable, sun_zenith: float, bands: tuple[str, ...], radiometry: Radiometry) -> Retrieval:
-        """For a tile with that mean ``sun_zenith`` (degrees), whose numbers have ``bands`` in their order."""
+    def of(
+        cls,
+        table: LookupTable,
+        sun_zenith: float,
+        bands: tuple[str, ...],
+        radiometry: Radiometry,
+        shape: tuple[int, int],
+    ) -> Retrieval:
+        """For a tile with that mean ``sun_zenith`` (degrees), whose numbers have ``bands`` in their order.
+
+        ``shape`` is rows, columns. Raises BadModel where the table has next to no spectra for that sun.
+        """
         zenith = table.zenith_near(sun_zenith)
+        _check_angles(table, zenith)
         inverter = table.inverter(zenith)
+        nothing = np.full((1, len(table.parameters)), NOTHING, np.float32)
         return cls(
             table=table,
             tile_zenith=sun_zenith,
@@ -53,32 +74,37 @@ class Retrieval:
             bands=tuple(bands.index(band) for band in ICE_BANDS),
             radiometry=radiometry,
             inverter=inverter,
+            _winner=np.full(shape, len(inverter.spectra), np.min_scalar_type(len(inverter.spectra))),
+            _values=np.concatenate([inverter.values, nothing]),
             _won=np.zeros(len(inverter.spectra), np.int64),
             _sums=[0, 0],
         )
 
-    def added(self, surface: Surface, numbers: npt.NDArray[np.uint16] | None = None) -> Surface:
-        """The layers of a window and those retrieved; ``numbers`` (bands, rows, columns) where a pixel has a class."""
+    def added(self, surface: Surface, window: Window, numbers: npt.NDArray[np.uint16] | None = None) -> Surface:
+        """The layers of ``window`` and the residual; ``numbers`` (bands, rows, columns) where a pixel has a class.
+
+        Which spectra are nearest is noted for `values`.
+        """
         classes = surface[CLASS.name]
-        layers = {layer.name: layer.empty(classes.shape) for layer in self.layers}
+        residual = RESIDUAL.empty(classes.shape)
         if numbers is not None:
+            winner = self._winner[window.slices]
             flat, where = numbers.reshape(len(numbers), -1), np.flatnonzero(classes)
             for start in range(0, len(where), _TOGETHER):
                 part = where[start : start + _TOGETHER]
                 nearest = self._nearest(flat, part)
-                self._fill(layers, part, nearest)
+                winner[np.unravel_index(part, classes.shape)] = nearest.rows
+                residual.reshape(-1)[part] = RESIDUAL.store(nearest.residual())
                 self._count(nearest, _IS_ALGAL[classes.reshape(-1)[part]])
-        return {**surface, **layers}
+        return {**surface, RESIDUAL.name: residual}
+
+    def values(self, layer: Layer, window: Window) -> Stored:
+        """A parameter's ``layer`` in ``window``, once `added` has seen all of it."""
+        return np.asarray(self._values[self._winner[window.slices], self.layers.index(layer)])
 
     def _nearest(self, numbers: npt.NDArray[np.uint16], where: npt.NDArray[np.intp]) -> Nearest:
         reflectance = self.radiometry.reflectance(numbers.take(where, axis=1))
         return self.inverter.nearest(whole(reflectance[list(self.bands)].T))
-
-    def _fill(self, layers: dict[str, Stored], where: npt.NDArray[np.intp], nearest: Nearest) -> None:
-        found = self.inverter.values[nearest.rows]
-        for layer, values in zip(self.layers, found.T, strict=False):
-            layers[layer.name].reshape(-1)[where] = values
-        layers[RESIDUAL.name].reshape(-1)[where] = RESIDUAL.store(nearest.residual())
 
     def _count(self, nearest: Nearest, is_algal: npt.NDArray[np.bool_]) -> None:
         rows, sums = nearest.rows[is_algal], nearest.sums[is_algal].astype(np.int64)
@@ -126,9 +152,26 @@ def all_layers(retrieval: Retrieval | None) -> tuple[Layer, ...]:
     return LAYERS if retrieval is None else (*LAYERS, *retrieval.layers)
 
 
+def grown_layers(retrieval: Retrieval | None) -> tuple[Layer, ...]:
+    """Those of `all_layers` that windows give as they are done; `Retrieval.values` gives the others."""
+    return LAYERS if retrieval is None else (*LAYERS, RESIDUAL)
+
+
 def used_table(retrieval: Retrieval | None) -> dict[str, dict[str, Any]]:
     """What manifest and Item say about the lookup table, where there is one."""
     return {} if retrieval is None else {"lookup_table": retrieval.provenance()}
+
+
+def _check_angles(table: LookupTable, zenith: float | None) -> None:
+    if table.sun_zenith is None:
+        return
+    here, count = int((table.sun_zenith == zenith).sum()), len(table.sun_zenith)
+    if here < min(_FEWEST, count):
+        raise BadModel(
+            f"The lookup table {shown(table.name)} has only {here} of its {count} spectra at {zenith} degrees, of its "
+            f"sun zenith angles the nearest to the tile's; expected {_FEWEST} at least. Spectra of one sun must have "
+            "the same number."
+        )
 
 
 def _mean_and_sd(counts: npt.NDArray[np.int64], values: npt.NDArray[np.float32]) -> dict[str, float | None]:

@@ -7,6 +7,7 @@ exact and every way of looking finds the same row; of several rows that are equa
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,6 +71,22 @@ class Parameter:
         )
 
 
+def check_shapes(parameters: int, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse the ``shapes`` of a table's arrays, by their names, where they do not fit together, or are too large.
+
+    Raises ValueError with a sentence. For readers too: arrays that have passed may be brought to double precision.
+    """
+    count = shapes["spectra"][0]
+    if not 1 <= count <= MOST_SPECTRA:
+        raise ValueError(f"It holds {count} spectra; expected 1 to {MOST_SPECTRA}.")
+    if not 1 <= parameters <= MOST_PARAMETERS:
+        raise ValueError(f"It holds {parameters} parameters; expected 1 to {MOST_PARAMETERS}.")
+    expected = {"spectra": (count, len(ICE_BANDS)), "values": (count, parameters), "sun_zenith": (count,)}
+    for name, shape in shapes.items():
+        if shape != expected[name]:
+            raise ValueError(f"The array '{name}' has the shape {shape}; expected {expected[name]}.")
+
+
 @dataclass(frozen=True, slots=True)
 class LookupTable:
     """Spectra and the parameters they were made for; ValueError, with a sentence, where they do not fit together."""
@@ -86,19 +103,12 @@ class LookupTable:
         self._check_numbers()
 
     def _check_shapes(self) -> None:
-        count = len(self.spectra)
-        if not 1 <= count <= MOST_SPECTRA:
-            raise ValueError(f"It holds {count} spectra; expected 1 to {MOST_SPECTRA}.")
-        if not 1 <= len(self.parameters) <= MOST_PARAMETERS:
-            raise ValueError(f"It holds {len(self.parameters)} parameters; expected 1 to {MOST_PARAMETERS}.")
         names = [parameter.name for parameter in self.parameters]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"It names {', '.join(twice)} twice.")
-        shapes = {"spectra": (count, len(ICE_BANDS)), "values": (count, len(names)), "sun_zenith": (count,)}
-        for name, shape in shapes.items():
-            array = getattr(self, name)
-            if array is not None and array.shape != shape:
-                raise ValueError(f"The array '{name}' has the shape {array.shape}; expected {shape}.")
+        arrays = {name: getattr(self, name) for name in ("spectra", "values", "sun_zenith")}
+        shapes = {name: array.shape for name, array in arrays.items() if array is not None}
+        check_shapes(len(names), shapes)
 
     def _check_numbers(self) -> None:
         for name in ("spectra", "values", "sun_zenith"):

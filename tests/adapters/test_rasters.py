@@ -241,6 +241,23 @@ def test_what_a_float_mask_does_not_know_is_no_ice() -> None:
     assert (IceMaskFile("mask.tif", tiff(np.tile(values, (130, 1)))).on(GRID) == WEST).all()
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e308])
+@pytest.mark.parametrize("place", range(6))
+def test_a_raster_mask_that_lies_nowhere_on_earth_is_refused(number: float, place: int) -> None:
+    numbers = [60.0, 0, LEFT, 0, -60, TOP]
+    numbers[place] = number
+    nowhere = tiff(np.ones((130, 170), np.uint8), transform=rasterio.Affine(*numbers))
+    with pytest.raises(BadSetting, match=r"^The ice mask mask\.tif is placed by numbers that lie nowhere on Earth\.$"):
+        IceMaskFile("mask.tif", nowhere).on(GRID)
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_a_raster_mask_of_complex_numbers_is_refused(dtype: type[np.generic]) -> None:
+    numbers = np.ones((130, 170), dtype)
+    with pytest.raises(BadSetting, match=r"^The ice mask mask\.tif holds complex numbers \(complex\d+\)\.$"):
+        IceMaskFile("mask.tif", tiff(numbers)).on(GRID)
+
+
 def test_a_mask_elsewhere_has_no_ice_here() -> None:
     elsewhere = Grid(32622, 600000, 5000000, 60, 10, 10)
     assert not IceMaskFile("half.geojson", polygon()).on(elsewhere).any()

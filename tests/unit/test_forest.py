@@ -83,6 +83,17 @@ def test_bit_vectors_give_what_scikit_learn_gives(
     assert_same_as_scikit_learn(forest, radiometry(bands, offset=offset, quantification=quantification), seed)
 
 
+@pytest.mark.parametrize("bands", [9, 10, 18, 19])
+def test_however_many_bands_there_are_the_last_one_counts(bands: int) -> None:
+    features = np.random.default_rng(bands).uniform(0, 1, (300, bands)).astype(np.float32)
+    features[:, :-1] = features[:1, :-1]  # only the last tells the classes apart
+    forest = RandomForestClassifier(5, max_leaf_nodes=16, random_state=1, n_jobs=1)
+    forest.fit(features, (features[:, -1] * 3).astype(int))
+    trees, by = as_trees(forest), radiometry(bands)
+    assert set(trees.feature[trees.feature >= 0]) == {bands - 1}
+    assert_same_as_scikit_learn(forest, by, bands)
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**31), offset=st.sampled_from(OFFSETS), trees=st.sampled_from([2, 4, 6]))
 def test_ties_go_to_the_class_listed_first_as_in_scikit_learn(seed: int, offset: int, trees: int) -> None:

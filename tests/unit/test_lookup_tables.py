@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import tracemalloc
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,27 @@ def test_a_file_that_unpacks_to_more_than_is_accepted_is_refused_before_it_is_un
     assert len(data) < 1_000_000
     with pytest.raises(BadModel, match=f"at most {MOST_BYTES} are accepted"):
         parse_lookup_table(data, name="x")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"spectra": np.zeros((4, 3_000_000), np.uint8)}, r"'spectra' has the shape \(4, 3000000\); expected \(4, 9\)"),
+        ({"spectra": np.zeros((3_000_000, 9), np.uint8)}, "It holds 3000000 spectra; expected 1 to 200000"),
+        ({"values": np.zeros((3_000_000, 2), np.int8)}, r"'values' has the shape \(3000000, 2\); expected \(4, 2\)"),
+        ({"sun_zenith": np.zeros(9_000_000, np.uint8)}, r"'sun_zenith' has the shape \(9000000,\); expected \(4,\)"),
+        (dict.fromkeys(("parameters", "units"), np.zeros(1_000_000, "U1")), "It holds 1000000 parameters"),
+    ],
+    ids=["wide spectra", "many spectra", "many values", "many angles", "many names"],
+)
+def test_arrays_of_a_wrong_size_are_refused_before_they_are_made_larger(changes: dict[str, Any], sentence: str) -> None:
+    data = npz(**content(4) | changes)
+    tracemalloc.start()
+    with pytest.raises(BadModel, match=sentence):
+        parse_lookup_table(data, name="x")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 4 * sum(array.nbytes for array in changes.values()) + 2_000_000  # zipfile holds three times as much
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:

@@ -19,18 +19,17 @@ from local.classify_command import run as classify_here
 from shared.adapters.models import load_classifier
 from shared.adapters.quicklook import quicklook
 from shared.adapters.rasters import GdalRasters
-from shared.errors import BadModel
-from shared.models import MODELS, BlobPath, ProductName, State, l2a_folder
-from shared.pipeline.classify import classify
 from shared.pipeline.surface import Options, Tools, map_surface
-from shared.pipeline.surface_results import Summary
-from shared.records import Record
+from shared.pipeline.surface_results import Rejected, Summary
+from shared.pipeline.surface_retrieval import Retrieval
 from shared.safe import ICE_BANDS
+from shared.science.layers import CLASS
+from shared.science.reflectance import Radiometry
+from shared.science.retrieval import RESIDUAL as RESIDUAL_LAYER
 from shared.science.retrieval import LookupTable
-from shared.settings import STORAGE, Settings
-from shared.wiring import Services
-from tests.fakes import FakeClock, FakeLedger, FakeStore
-from tests.lookup_tables import like, npz, table
+from shared.science.windows import Window
+from tests.fakes import FakeClock
+from tests.lookup_tables import content, like, npz, table
 from tests.small_l2a import PRODUCT, Members, Scene, l2a_files_of
 from tests.stac_extensions import OfflineValidator
 
@@ -54,7 +53,9 @@ def lookup(scene: Scene) -> LookupTable:
     return table(**like(scene, zeniths=ZENITHS))
 
 
-def mapped(files: Mapping[str, bytes], lookup: LookupTable | None, **options: Any) -> tuple[Summary, dict[str, bytes]]:
+def attempted(
+    files: Mapping[str, bytes], lookup: LookupTable | None, **options: Any
+) -> tuple[Summary | Rejected, dict[str, bytes]]:
     emitted = dict[str, bytes]()
     outcome = map_surface(
         Members(files),
@@ -65,6 +66,11 @@ def mapped(files: Mapping[str, bytes], lookup: LookupTable | None, **options: An
         emit=lambda name, data, _: emitted.update({name: data}),
         clock=FakeClock(),
     )
+    return outcome, emitted
+
+
+def mapped(files: Mapping[str, bytes], lookup: LookupTable | None, **options: Any) -> tuple[Summary, dict[str, bytes]]:
+    outcome, emitted = attempted(files, lookup, **options)
     assert isinstance(outcome, Summary)
     return outcome, emitted
 
@@ -106,6 +112,29 @@ def test_results_do_not_depend_on_windows_or_threads(
     files: dict[str, bytes], lookup: LookupTable, results: dict[str, bytes], window: int, threads: int
 ) -> None:
     assert mapped(files, lookup, window=window, threads=threads)[1] == results
+
+
+def test_results_do_not_depend_on_how_many_pixels_are_looked_up_together(
+    files: dict[str, bytes], lookup: LookupTable, results: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.pipeline.surface_retrieval._TOGETHER", 999)
+    assert mapped(files, lookup)[1] == results
+
+
+def test_a_model_may_have_the_bands_in_another_order_than_the_table() -> None:
+    random = np.random.default_rng(5)
+    numbers = random.integers(1000, 9000, (len(ICE_BANDS), 4, 5)).astype(np.uint16)
+    window, has_class = Window(0, 0, 4, 5), {CLASS.name: np.full((4, 5), 4, np.uint8)}
+    found = table(**content(200))
+    layers = []
+    for turn in range(len(ICE_BANDS)):
+        bands = (*ICE_BANDS[turn:], *ICE_BANDS[:turn])
+        offsets = Radiometry.of(bands, dict.fromkeys(ICE_BANDS, 0), 10000.0, 0, 65535)
+        retrieval = Retrieval.of(found, 45.0, bands, offsets, (4, 5))
+        residual = retrieval.added(has_class, window, np.roll(numbers, -turn, axis=0))[RESIDUAL_LAYER.name]
+        layers.append([residual, *(retrieval.values(layer, window) for layer in retrieval.layers[:-1])])
+    for other in layers[1:]:
+        assert all((one == another).all() for one, another in zip(layers[0], other, strict=True))
 
 
 def test_without_numba_the_results_are_the_same(
@@ -219,62 +248,3 @@ def test_a_table_for_an_orthomosaic_is_refused(tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "ortho.tif").write_bytes(b"II*\x00")
     assert classify_here(tmp_path / "ortho.tif", tmp_path / "out", lookup=tmp_path / "x.npz") == 2
     assert capsys.readouterr().err == "A lookup table is for Sentinel-2; a drone's camera has other bands.\n"
-
-
-def app(name: str, store: FakeStore) -> Services:
-    """The app's services over ``store``, where the setting LOOKUP_TABLE is ``name``."""
-    outside = Services(Settings.from_env({STORAGE: "UseDevelopmentStorage=true", "LOOKUP_TABLE": name}))
-    vars(outside)["store"] = store  # in the place of what is built when first asked for
-    return outside
-
-
-def test_without_the_setting_the_app_asks_for_no_table() -> None:
-    store = FakeStore()
-    assert app("", store).lookup_table() is None
-    assert store.calls == []
-
-
-def test_the_app_reads_the_table_that_the_setting_names(scene: Scene) -> None:
-    store = FakeStore({BlobPath(MODELS, "grains/table.npz"): npz(**like(scene))})
-    found = app("grains/table.npz", store).lookup_table()
-    assert found is not None
-    assert found.name == "models/grains/table.npz"
-
-
-def test_a_table_that_is_too_large_is_not_fetched() -> None:
-    path = BlobPath(MODELS, "table.npz")
-    store = FakeStore({path: bytes(129 * 1024 * 1024)})
-    with pytest.raises(BadModel, match=r"models/table\.npz has 135266304 bytes; at most 134217728 are accepted\."):
-        app("table.npz", store).lookup_table()
-    assert ("read", path) not in store.calls
-
-
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [
-        ("missing.npz", "There is no lookup table models/missing.npz, which the setting LOOKUP_TABLE names."),
-        ("bad.npz", "The lookup table models/bad.npz is unreadable: "),
-        ("../config/x", "'models/../config/x' is no blob path IceWatch accepts."),
-    ],
-)
-def test_a_table_that_cannot_be_used_fails_the_product_with_the_sentence_and_keeps_it(
-    files: dict[str, bytes], name: str, sentence: str
-) -> None:
-    store = FakeStore({l2a_folder(PRODUCT) / file: data for file, data in files.items()})
-    store.write(BlobPath(MODELS, "bad.npz"), b"bad")
-    l1c = ProductName.parse(str(PRODUCT).replace("L2A", "L1C"))
-    outside = app(name, store)
-    record = classify(
-        PRODUCT,
-        store=store,
-        ledger=FakeLedger([Record("22WEV", str(l1c), State.CORRECTED, l2a=str(PRODUCT))]),
-        load_classifier=load_classifier,
-        tools=Tools(GdalRasters(), quicklook),
-        options=lambda: Options(resolution=60, lookup_table=outside.lookup_table()),
-        clock=FakeClock(),
-    )
-    assert record is not None
-    assert record.state is State.FAILED
-    assert record.reason.startswith(sentence)
-    assert len(store.paths("l2a")) == len(files)
-    assert store.paths("surface") == []
