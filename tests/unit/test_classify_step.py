@@ -216,25 +216,6 @@ def test_busy_storage_is_tried_again_and_leaves_no_manifest(files: dict[str, byt
     assert store.info(MANIFEST) is not None
 
 
-def test_results_that_a_failed_run_has_begun_to_replace_are_not_said_to_be_there(
-    files: dict[str, bytes], classifier: Classifier
-) -> None:
-    store, ledger = a_store(files), FakeLedger()
-    first = step(store, ledger, classifier)
-    assert first is not None
-    store.fail("info", StorageUnavailable("busy"))  # nothing is begun yet
-    with pytest.raises(StorageUnavailable):
-        step(store, ledger, classifier, again=True)
-    assert ledger.rows["22WEV", first.name].results == first.results
-    store.fail("write", StorageUnavailable("busy"))
-    with pytest.raises(StorageUnavailable):
-        step(store, ledger, classifier, again=True)
-    assert not ledger.rows["22WEV", first.name].has_results
-    again = step(store, ledger, classifier, again=True)
-    assert again is not None
-    assert again.results == first.results
-
-
 def test_the_old_manifest_goes_first_and_the_new_one_comes_last(
     files: dict[str, bytes], classifier: Classifier
 ) -> None:
