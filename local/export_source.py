@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.errors import BadName, NotFound
-from shared.models import RESULT_MANIFEST, BlobPath, ProductName, State, Tile, TileMonth, shown
+from shared.models import RESULT_MANIFEST, BlobPath, ProductName, Tile, TileMonth, shown
 from shared.ports import ObjectStore
 from shared.records import Record
 
@@ -68,8 +68,8 @@ def records_of(season: Season, records: Iterable[Record]) -> list[Record]:
 def fetch(
     records: Iterable[Record], store: ObjectStore, folder: Path, *, progress: Callable[[int, int], None]
 ) -> list[Acquisition]:
-    """Copy the layers and STAC Items of the classified ``records`` into ``folder``; NotFound where there is none."""
-    chosen = [record for record in records if record.state is State.CLASSIFIED and record.results]
+    """Copy the layers and STAC Items of those ``records`` that have maps into ``folder``; NotFound wherelost."""
+    chosen = [record for record in records if record.has_results]
     found = []
     for number, record in enumerate(chosen):
         progress(number, len(chosen))

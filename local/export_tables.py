@@ -1,8 +1,10 @@
 """The season's products as tables, named as IceWatch's predecessor named them.
 
-good_tiles_22WEV_2024.csv           classified: usable share, class shares and areas, albedo, algae index
+good_tiles_22WEV_2024.csv           with maps, also of before a new try: usable share, classes, albedo, algae index
 rejected_by_qc_22WEV_2024.csv       rejected, with the reason
-aborted_downloads_22WEV_2024.csv    failed at any step, with step and reason
+aborted_downloads_22WEV_2024.csv    failed at any step and without maps of before, with step and reason
+
+No product stands in two of them.
 """
 
 from __future__ import annotations
@@ -27,18 +29,18 @@ def write_tables(records: Sequence[Record], folder: Path, stem: str) -> list[Pat
         *(f"{short}_percent" for short in shorts), *(f"{short}_km2" for short in shorts),
         "albedo_mean", "albedo_sd", "index_2dba_mean", "index_2dba_sd",
     ]  # fmt: skip
-    tables: list[tuple[str, State, list[str], Callable[[Record], list[_Cell]]]] = [
-        ("good_tiles", State.CLASSIFIED, good, _good),
-        ("rejected_by_qc", State.REJECTED, ["usable_percent", "reason"], lambda r: [r.usable_percent, r.reason]),
-        ("aborted_downloads", State.FAILED, ["step", "reason"], lambda r: [_last_step(r), r.reason]),
+    tables: list[tuple[str, Callable[[Record], bool], list[str], Callable[[Record], list[_Cell]]]] = [
+        ("good_tiles", lambda r: r.has_results, good, _good),
+        ("rejected_by_qc", lambda r: r.state is State.REJECTED, ["usable_percent", "reason"], _rejected),
+        ("aborted_downloads", _is_aborted, ["step", "reason"], lambda r: [_last_step(r), r.reason]),
     ]
     return [
         _write(
             folder / f"{name}_{stem}.csv",
             ["tile", "date", "time_utc", "product", *columns],
-            (_named(record) + cells(record) for record in records if record.state is state),
+            (_named(record) + cells(record) for record in records if belongs(record)),
         )
-        for name, state, columns, cells in tables
+        for name, belongs, columns, cells in tables
     ]
 
 
@@ -55,6 +57,14 @@ def _good(record: Record) -> list[_Cell]:
         *(record.class_km2.get(short) for short in shorts),
         record.albedo_mean, record.albedo_sd, record.index_mean, record.index_sd,
     ]  # fmt: skip
+
+
+def _rejected(record: Record) -> list[_Cell]:
+    return [record.usable_percent, record.reason]
+
+
+def _is_aborted(record: Record) -> bool:
+    return record.state is State.FAILED and not record.has_results
 
 
 def _last_step(record: Record) -> str:

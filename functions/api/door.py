@@ -30,6 +30,7 @@ _MOST_PATH = 2048  # characters
 _CHANGES = ("/orders/", "/api/orders/", "/api/watchlist")  # what is sent there changes what views show
 _CHANGED = "icewatch-changed"  # cookie: milliseconds since 1970
 _REMEMBERED = 120  # seconds, longer than any instance shows an old state
+_CLOCKS_DIFFER = 10  # seconds at most, from one instance to another
 _MOST_QUERY = 500  # characters of a page's filters that are kept while somebody signs in
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -86,12 +87,17 @@ def _changed_now(scope: Scope) -> str:
 
 
 def _changed_at(scope: Scope) -> datetime | None:
-    """When this reader last changed something; None where the cookie says nothing that can be."""
+    """The state of when, by this instance's clock, this reader has to be shown; None where the cookie says none.
+
+    The instance that set the cookie may be ahead, or this one: its copies then look younger than they are.
+    """
     text = HTTPConnection(scope).cookies.get(_CHANGED, "")
     if not re.fullmatch("[0-9]{13}", text):
         return None
     seconds = int(text) / 1000
-    return datetime.fromtimestamp(seconds, UTC) if time.time() - _REMEMBERED < seconds <= time.time() + 1 else None
+    if not -_REMEMBERED < seconds - time.time() <= _CLOCKS_DIFFER:
+        return None
+    return datetime.fromtimestamp(seconds + _CLOCKS_DIFFER, UTC)
 
 
 def _refusal(scope: Scope) -> Response | None:

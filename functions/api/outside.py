@@ -43,7 +43,7 @@ def _known_parameters(request: Request) -> None:
     The pages take what comes, and so do health, for whoever watches it, and STAC, whose clients send every address
     what they send to the search.
     """
-    path = getattr(request.scope.get("route"), "path", "")
+    path = getattr(request.scope.get("route"), "path_format", "")
     told = request.app.openapi()["paths"].get(path, {}).get(request.method.lower(), {})
     if not path.startswith("/api/") or "400" not in told.get("responses", {}):
         return

@@ -26,7 +26,7 @@ from shared.wiring import Services, services
 
 _FRESH = 5.0  # seconds in which nobody looks again
 _SHARE = 10  # times the seconds of work that reading took is the copy left alone
-_STALE = 60.0  # seconds after which nobody is given it any more
+_STALE = 15.0  # seconds after which nobody is given it any more, as docs/api.md promises
 _WHOLE_EVERY = 900.0  # seconds after which everything is read anew
 _OVERLAP = timedelta(seconds=30)  # our clock may differ from the storage service's
 _log = logging.getLogger("icewatch")

@@ -21,7 +21,7 @@ from functions.api.kept_route import Handler, kept
 from functions.api.links import is_for_programs, result_link
 from functions.api.problems import STATUS, http_problem, said_of
 from functions.pages import words
-from functions.pages.views import may_retry
+from functions.pages.views import is_of_before, may_retry
 from shared.errors import IceWatchError, NotFound
 from shared.models import State
 from shared.pipeline.overview import sensed
@@ -69,7 +69,7 @@ def templates(*more: Path) -> Environment:
         "static": static_address,
         "picture": lambda record: result_link(f"{record.results}/quicklook.png"),
     }
-    found.tests["may_retry"] = may_retry
+    found.tests |= {"may_retry": may_retry, "of_before": is_of_before}
     return found
 
 

@@ -175,6 +175,11 @@ def may_retry(record: Record) -> bool:
     return is_retried(record) and can_begin_again(record)
 
 
+def is_of_before(record: Record) -> bool:
+    """Whether its maps and numbers are of an earlier classification: a later one failed, or has not come to its end."""
+    return bool(record.results or record.class_percent) and record.state in {State.FAILED, *_WAITING, State.CORRECTED}
+
+
 def is_under_way(order: str, record: Record) -> bool:
     """Whether the row itself says that ``order`` was given and has not come to its end: an address may say anything."""
     match order:

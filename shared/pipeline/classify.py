@@ -10,7 +10,9 @@ half-written looks complete; whatever an older run left beside the new results i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 from shared.errors import NotFound
 from shared.models import MANIFEST, Level, ProductName, State, l2a_folder, surface_folder
@@ -47,20 +49,33 @@ def classify(
         return None
     with attempt(ledger, record, "classify", clock) as this:
         results = Results(store, surface_folder(product))
-        outcome = map_surface(
-            _BlobMembers(store, product),
-            product,
-            load_classifier(),
-            tools=tools,
-            options=options(),
-            emit=results.emit,
-            clock=clock,
-            processor=record.processor,
-        )
-        if isinstance(outcome, Rejected):
-            results.remove()
+        with _saying_what_is_lost(this, results):
+            outcome = map_surface(
+                _BlobMembers(store, product),
+                product,
+                load_classifier(),
+                tools=tools,
+                options=options(),
+                emit=results.emit,
+                clock=clock,
+                processor=record.processor,
+            )
+            if isinstance(outcome, Rejected):
+                results.remove()
         _noted(this, outcome, product)
     return ledger.get(record.partition, record.name)
+
+
+@contextmanager
+def _saying_what_is_lost(this: Attempt, results: Results) -> Iterator[None]:
+    """Where it fails after the first write, the row says no more that the results of before are there."""
+    before = this.began.times.get("classify")
+    try:
+        yield
+    except Exception:
+        if results.is_begun:
+            this.write(lambda old: replace(old, results="") if old.times.get("classify") == before else old)
+        raise
 
 
 def _entered(product: ProductName, ledger: Ledger, clock: Clock) -> Record:

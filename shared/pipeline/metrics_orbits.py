@@ -7,7 +7,7 @@ platform. So three passes in a row without an image end the expectation, until t
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,6 +49,16 @@ def missing(records: Iterable[Record], now: datetime, *, watched: Watchlist | No
         if now - LOOK_BACK <= at <= now - PUBLISHED_WITHIN and (watched is None or is_watched(tile, at, watched))
     ]
     return sorted(found)
+
+
+def acquired(records: Iterable[Record], now: datetime, *, watched: Watchlist) -> Counter[Tile]:
+    """How many passes of each tile left a product, in the same time and months; halves of a datatake are one pass."""
+    return Counter(
+        tile
+        for (tile, _, _), seen in _tracks(records).items()
+        for _, at in {at.date(): at for at in seen}.items()
+        if now - LOOK_BACK <= at <= now - PUBLISHED_WITHIN and is_watched(tile, at, watched)
+    )
 
 
 def is_watched(tile: Tile, at: datetime, watched: Watchlist) -> bool:

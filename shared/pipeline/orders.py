@@ -170,7 +170,7 @@ class Orders:
             if old.state not in _CANCELLED:
                 return old
             if old.state is State.FAILED and old.has_results:
-                return replace(old, state=State.CLASSIFIED, reason="", error=f"Put away: {old.reason}")
+                return replace(old, state=State.CLASSIFIED, reason="", error=f"Put away: {old.reason}", attempts={})
             again = "; 'retry' begins it again" if can_begin_again(old) else ""
             before = f" Before: {old.reason}" if old.state is State.FAILED else ""
             reason = f"Cancelled by order on {now:%Y-%m-%d %H:%M} UTC{again}.{before}"

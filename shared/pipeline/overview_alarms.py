@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.models import WATCHLIST, State, Tile, TileMonth
-from shared.pipeline.metrics_orbits import LOOK_BACK, missing
+from shared.pipeline.metrics_orbits import LOOK_BACK, acquired, missing
 from shared.pipeline.runs import Runs
 from shared.pipeline.schedule import is_watched
 from shared.pipeline.watch import patience, stuck
@@ -17,6 +17,8 @@ from shared.watchlist import Watchlist
 
 QUIET_DAYS = 10  # two satellites pass every five days at the equator, more often where the ice is
 _MOST_NAMED = 6  # tiles in one sentence
+_NORMAL_SHARE = 0.2  # of the passes of a tile: Sentinel-2 does not acquire everything
+_NORMAL_COUNT = 2  # passes of a tile
 _SHOULD = {"schedule": "new acquisitions are looked for", "watch": "what is stuck is found"}
 
 
@@ -108,15 +110,18 @@ def _searches(seen: Situation) -> Iterator[Alarm]:
 
 
 def _missing(seen: Situation) -> Iterator[Alarm]:
-    """One sentence for all tiles: not every pass over ice is acquired, so that one of each tile would be noise."""
-    counts = Counter(one.tile.name for one in missing(seen.records, seen.now, watched=seen.watched))
-    if counts:
-        tiles = counts.most_common()
-        passes = _count(counts.total(), "pass that an orbit leads", "passes that the orbits lead")
-        named = _named([f"{tile} ({count})" for tile, count in tiles])
-        yield Alarm(
-            "missing", f"{passes} to expect left no product in the last {LOOK_BACK.days} days: {named}.", tiles[0][0]
-        )
+    """One sentence for all tiles that lack more than is normal; the calendar shows each single pass."""
+    lacking = Counter(one.tile for one in missing(seen.records, seen.now, watched=seen.watched))
+    there = acquired(seen.records, seen.now, watched=seen.watched)
+    tiles = [
+        (tile.name, count, count + there[tile])
+        for tile, count in lacking.most_common()
+        if count > max(_NORMAL_COUNT, _NORMAL_SHARE * (count + there[tile]))
+    ]
+    if tiles:
+        named = _named([f"{tile} ({count} of {every})" for tile, count, every in tiles])
+        sentence = f"Passes that the orbits lead to expect left no product in the last {LOOK_BACK.days} days: {named}."
+        yield Alarm("missing", sentence, tiles[0][0])
 
 
 def _named(names: list[str]) -> str:

@@ -1,7 +1,7 @@
 """Poison: a message the queue gave up on becomes a ledger row that says why; the message is kept there.
 
 Contract: the same message may come any number of times and changes nothing after the first. A message that was put in
-before a person retried its product says nothing about the new try, and changes nothing either.
+before a person retried its product, or put it away, says nothing about what came then, and changes nothing either.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from shared.messages import (
 from shared.models import L2A, BlobPath, Level, ProductName, State, TileMonth, shown
 from shared.pipeline.refused import month_row, refuse
 from shared.ports import Clock, Ledger
-from shared.records import REFUSED, Record
+from shared.records import CANCEL, REFUSED, Record
 
 # Where a product waits for the step; in another state the message was a second delivery of work that is done.
 _WAITS = {
@@ -117,9 +117,10 @@ class _GivenUp:
         def failed(old: Record) -> Record:
             if provider_id and old.id not in {"", provider_id}:
                 return old  # published again since: the message of the new identifier is under way
-            # A classified product that was to be classified again and noted an error has lost its results.
-            lost = step == "classify" and old.state in {State.CLASSIFIED, State.REJECTED} and old.error
-            if (old.state not in _WAITS[step] and not lost) or self._is_older_than_retry(old):
+            # A classified product that was to be classified again and noted a try that failed did not come through.
+            has_tried = step == "classify" and step in old.attempts and bool(old.error)
+            lost = has_tried and old.state in {State.CLASSIFIED, State.REJECTED}
+            if (old.state not in _WAITS[step] and not lost) or self._is_older_than_order(old):
                 return old
             tries = old.attempts.get(step, 0)
             after = f" after {tries} tries" if tries else ""
@@ -145,9 +146,11 @@ class _GivenUp:
         known = self.ledger.get(REFUSED, name)
         if known is not None:
             is_said = (known.state, known.reason, known.message) == (State.FAILED, reason, self.text)
-            if is_said or self._is_older_than_retry(known):
+            if is_said or self._is_older_than_order(known):
                 return known
         return refuse(name, reason, self.ledger, self.clock, message=self.text)
 
-    def _is_older_than_retry(self, record: Record) -> bool:
-        return self.since is not None and record.times.get("retry", self.since) > self.since
+    def _is_older_than_order(self, record: Record) -> bool:
+        """Whether a person has retried it, or put it away, since the message came into the poison queue."""
+        since = self.since
+        return since is not None and any(record.times.get(order, since) > since for order in ("retry", CANCEL))

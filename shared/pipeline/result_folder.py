@@ -11,10 +11,12 @@ class Results:
 
     def __init__(self, store: ObjectStore, folder: BlobPath) -> None:
         self._store, self._folder, self._written = store, folder, set[BlobPath]()
+        self.is_begun = False  # whether something was written or taken away: what was there before is whole no more
 
     def emit(self, name: str, data: bytes, content_type: str) -> None:
         """Write one result; the first takes an older manifest away, the manifest sweeps up what is left over."""
         if not self._written:
+            self.is_begun = True
             self._store.delete(self._folder / RESULT_MANIFEST)
         self._store.write(self._folder / name, data, content_type=content_type)
         self._written.add(self._folder / name)
@@ -23,6 +25,7 @@ class Results:
 
     def remove(self) -> None:
         """Take away whatever this or an earlier run wrote, the manifest first."""
+        self.is_begun = True
         self._store.delete(self._folder / RESULT_MANIFEST)
         self._sweep(keep=set())
 

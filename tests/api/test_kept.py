@@ -5,102 +5,40 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from starlette.testclient import TestClient
 
+from functions.api import products
+from functions.api.access import COOKIE, access
 from functions.api.keeping import Answer, Kept
-from functions.api.snapshot import Keeper, not_before
+from functions.pages import routes
 from shared.errors import StorageUnavailable
-from shared.models import State, Tile, TileMonth
+from shared.models import State
 from shared.pipeline.overview import Filter
-from shared.records import MonthRecord, Record
+from shared.records import Record
 from tests.api.conftest import HERE, World, a_record
-from tests.fakes import NOON, FakeClock, FakeLedger
+from tests.fakes import NOON
 
 LIST = "/api/products"
 CALENDAR = "/tiles/22WEV/calendar?year=2021"
 
 
-class Seconds:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def seconds() -> Seconds:
-    return Seconds()
-
-
-def days(keeping: Keeper) -> list[int]:
-    return [record.times["sensing"].day for record in keeping.get().records]
-
-
-def test_after_the_first_time_only_what_was_written_since_is_read(seconds: Seconds):
-    ledger = FakeLedger([a_record(day) for day in range(1, 20)])
-    keeping = Keeper(ledger, FakeClock(), monotonic=seconds)
-    keeping.get()
-    ledger.written.clear()
-    ledger.add(a_record(20))
-    ledger.update("22WEV", a_record(19).name, lambda old: replace(old, note="changed"))
-    ledger.rows.pop(("22WEV", a_record(1).name))  # nobody said so: seen when all is read again
-    keeping.forget()
-    assert days(keeping) == [*range(20, 0, -1)]
-    assert keeping.get().records[1].note == "changed"
-    seconds.now += 3600
-    assert days(keeping) == [*range(20, 1, -1)]
-
-
-def test_rows_that_nobody_wrote_stay_the_very_same_and_months_are_renewed_as_well(seconds: Seconds):
-    month = MonthRecord(TileMonth(Tile("22WEV"), 2021, 7), None, found=0, closed=False)
-    ledger = FakeLedger([a_record(1)], [month])
-    keeping = Keeper(ledger, FakeClock(), monotonic=seconds)
-    first = keeping.get()
-    ledger.save_month(replace(month, found=3))
-    keeping.forget()
-    assert keeping.get().records is first.records
-    assert [row.found for row in keeping.get().months] == [3]
-
-
-def test_who_has_changed_something_waits_for_a_reading_that_began_after_it(seconds: Seconds):
-    ledger, clock = FakeLedger([a_record(1)]), FakeClock()
-    keeping = Keeper(ledger, clock, monotonic=seconds)
-    keeping.get()
-    ledger.add(a_record(2))  # as by an order that another instance took
-    clock.advance(seconds=3)
-    assert days(keeping) == [1]
-    token = not_before.set(NOON + timedelta(seconds=1))
-    assert days(keeping) == [2, 1]
-    not_before.reset(token)
-
-
-def test_a_reading_that_fails_after_a_change_is_told_and_the_next_one_sees_the_change(seconds: Seconds):
-    ledger = FakeLedger([a_record(1)])
-    keeping = Keeper(ledger, FakeClock(), monotonic=seconds)
-    keeping.get()
-    ledger.add(a_record(2))
-    keeping.forget()
-    ledger.fail("records", StorageUnavailable("busy"))
-    with pytest.raises(StorageUnavailable):
-        keeping.get()
-    assert days(keeping) == [2, 1]
-
-
-def test_the_same_question_is_answered_once(busy: World, client: TestClient, monkeypatch: pytest.MonkeyPatch):
-    import functions.api.products as routes
-
-    asked = []
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Filter]:
+    """What the list of products was made for, each time that it was made."""
+    made = []
 
     def chosen(records: Iterable[Record], wanted: Filter) -> list[Record]:
-        asked.append(wanted)
+        made.append(wanted)
         return list(records)
 
-    monkeypatch.setattr(routes, "chosen", chosen)
+    monkeypatch.setattr(products, "chosen", chosen)
+    return made
+
+
+def test_the_same_question_is_answered_once(busy: World, client: TestClient, asked: list[Filter]):
     client.get(LIST)  # reads the ledger
     answers = [client.get(f"{LIST}?limit=5") for _ in range(4)]
     assert len({answer.content for answer in answers}) == 1
@@ -142,6 +80,18 @@ def test_who_ordered_sees_it_on_an_instance_that_did_not_take_the_order(busy: Wo
     assert client.get(LIST, headers={"cookie": cookie}).json()["total"] == 8
 
 
+@pytest.mark.parametrize(("ahead", "said"), [(5, 0), (0, 8)], ids=["this one", "the one that took the order"])
+def test_who_ordered_sees_it_though_the_clock_of_one_instance_is_ahead(
+    busy: World, client: TestClient, ahead: float, said: float
+):
+    now = datetime.now(UTC)
+    busy.clock.now = now + timedelta(seconds=ahead)
+    assert client.get(LIST).json()["total"] == 7
+    busy.ledger.add(a_record(21))
+    cookie = f"icewatch-changed={round((now.timestamp() + said) * 1000)}"
+    assert client.get(LIST, headers={"cookie": cookie}).json()["total"] == 8
+
+
 @pytest.mark.parametrize("text", ["", "x", "9" * 13, "1" * 13, "1" * 400])
 def test_a_cookie_that_says_nothing_is_passed_over(busy: World, client: TestClient, text: str):
     client.get(LIST)
@@ -165,6 +115,25 @@ def test_each_session_finds_its_own_token_in_a_page_that_was_made_for_another(ma
     assert len(set(tokens)) == 3
 
 
+def test_only_who_signed_in_is_offered_to_sign_out_of_a_kept_page(world: World, client: TestClient):
+    signed_in = world.client(key="")
+    signed_in.cookies.set(COOKIE, str(access().sign_in(world.key)))
+    for _ in range(2):
+        assert "/sign-out" in signed_in.get("/failures").text
+        assert "/sign-out" not in client.get("/failures").text
+
+
+def test_an_error_is_told_to_who_met_it_and_not_kept(world: World, client: TestClient, monkeypatch: pytest.MonkeyPatch):
+    def busy(records: Iterable[Record]) -> list[object]:
+        raise StorageUnavailable("The storage is busy.")
+
+    client.get("/")  # reads the ledger
+    with monkeypatch.context() as trouble:
+        trouble.setattr(routes, "failures", busy)
+        assert client.get("/failures").status_code == 503
+    assert client.get("/failures").status_code == 200
+
+
 def test_nobody_sees_a_kept_page_or_list_without_the_key(world: World, client: TestClient):
     for path in (LIST, "/failures"):
         for _ in range(2):
@@ -174,10 +143,11 @@ def test_nobody_sees_a_kept_page_or_list_without_the_key(world: World, client: T
         assert stranger.get("/failures").status_code == 303
 
 
-def test_an_address_that_holds_the_key_is_never_kept(busy: World, client: TestClient):
+def test_an_address_that_holds_the_key_is_never_kept(busy: World, client: TestClient, asked: list[Filter]):
     client.get(LIST)
     for _ in range(2):
         own = client.get(f"{LIST}?limit=1&code={busy.key}").json()
+    assert len(asked) == 3
     assert own["next"]
     assert busy.key not in own["next"]  # nor is it in any answer
     assert busy.key not in client.get(f"{LIST}?limit=1").json()["next"]

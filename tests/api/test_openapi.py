@@ -21,7 +21,7 @@ from functions.api.problems import STATUS
 from functions.api.tiles import ClassName
 from shared.errors import IceWatchError
 from shared.science.classes import SurfaceClass
-from tests.api.conftest import World
+from tests.api.conftest import L1C, World
 
 schema = schemathesis.openapi.from_dict(application().openapi())
 schema.app = application()
@@ -64,6 +64,8 @@ def test_every_parameter_has_an_example(part: str):
         ("/api/products?states=FAILED", "There is no parameter 'states' here; it takes after, from, limit,"),
         ("/api/failures?%3Cb%3E=1", "There is no parameter '<b>' here; it takes tile."),
         ("/api/watchlist?a=1", "There is no parameter 'a' here; it takes none."),
+        (f"/api/products/{L1C}?state=FAILED", "There is no parameter 'state' here; it takes none."),
+        ("/api/results/22WEV/2024/07/x.SAFE/manifest.json?a=1", "There is no parameter 'a' here; it takes none."),
     ],
 )
 def test_a_parameter_that_a_route_does_not_have_is_refused(client, path: str, sentence: str):

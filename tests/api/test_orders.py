@@ -14,6 +14,7 @@ from shared.messages import CLASSIFICATIONS, PRODUCTS, TILE_MONTHS, TileMonthMes
 from shared.models import MANIFEST, WATCHLIST, State, TileMonth, l2a_folder
 from shared.pipeline import orders
 from shared.pipeline.discover import discover
+from shared.pipeline.outcome import superseded
 from shared.pipeline.reclassify import asked
 from shared.pipeline.refused import refuse
 from shared.records import REFUSED, MonthRecord
@@ -141,6 +142,19 @@ def test_a_classification_asked_for_between_reading_and_writing_is_not_asked_for
     world.ledger.interfere = faster
     assert order(client, "reclassify", product=L1C)["accepted"] == []
     assert not world.queues.sent[CLASSIFICATIONS]
+
+
+def test_a_product_that_was_superseded_between_reading_and_writing_is_not_classified_again(
+    world: World, client: TestClient
+):
+    def faster() -> None:
+        row = world.ledger.rows["22WEV", L1C]
+        world.ledger.rows["22WEV", L1C] = superseded(row, L1C.replace("N0511", "N0512"))
+
+    world.ledger.interfere = faster
+    assert order(client, "reclassify", product=L1C)["accepted"] == []
+    assert not world.queues.sent[CLASSIFICATIONS]
+    assert world.ledger.rows["22WEV", L1C].state is State.SKIPPED
 
 
 @pytest.mark.parametrize("asked_for", [{"product": L1C}, {"tile": "22WEV"}])

@@ -215,6 +215,18 @@ def test_the_halves_of_a_split_granule_stand_side_by_side(browser: Browser, monk
         assert told == {"Usable48.0", "Usable12.0"}
 
 
+def test_a_tile_without_a_classified_acquisition_has_a_series_without_errors(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AzureWebJobsStorage", "UseDevelopmentStorage=true")
+    monkeypatch.delenv("API_KEY", raising=False)
+    with _served(Pages(FakeLedger())) as address, window(browser, DESK) as page:
+        page.goto(f"{address}/tiles/22WEV/series")
+        expect(page.get_by_text("No acquisition is classified yet.")).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        shot(page, "desk-empty-series")
+
+
 def test_no_page_has_barriers(browser: Browser, site: Site):
     with window(browser, DESK) as page:
         for name, path in VIEWS.items():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.models import State
-from shared.pipeline.metrics_orbits import LOOK_BACK, missing
+from shared.pipeline.metrics_orbits import LOOK_BACK, acquired, missing
 from shared.records import REFUSED, Record
 from shared.watchlist import Watchlist
 
@@ -78,6 +78,15 @@ def test_only_watched_months_and_tiles_count():
     assert days(series, now=52, watched=Watchlist(version=1)) == []
     ended = {"name": "a", "tiles": ["22WEV"], "months": [7, 8], "until": "2024-07-11"}
     assert days(series, now=52, watched=Watchlist.model_validate({"version": 1, "areas": [ended]})) == [10]
+
+
+def test_passes_that_left_a_product_are_counted_once_each_in_the_same_days_and_months():
+    watched = Watchlist.parse('{"version": 1, "areas": [{"name": "a", "tiles": ["22WEV"], "months": [7, 8]}]}')
+    series = passes(-1, 0, 10, 10.001, 20, 61, 70) + passes(10, platform="S2A")
+    (counted,) = acquired(series, FIRST + timedelta(days=60), watched=watched).items()
+    assert (counted[0].name, counted[1]) == ("22WEV", 4)
+    assert acquired(series, FIRST + timedelta(days=72), watched=watched).total() == 2  # day 70 may still be published
+    assert not acquired(series, FIRST + timedelta(days=60), watched=Watchlist(version=1))
 
 
 def test_refused_things_name_no_acquisition():

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from functions.api.cursors import after, cursor
-from functions.api.snapshot import Keeper
-from shared.errors import BadName, StorageUnavailable
+from shared.errors import BadName
 from shared.models import ProductName, State
 from shared.pipeline import runs
 from shared.pipeline.overview import Filter, chosen, newest_first, orthomosaics, tiles
@@ -19,7 +18,7 @@ from shared.pipeline.overview_failures import failures, pattern
 from shared.pipeline.overview_series import as_csv, series
 from shared.records import DRONE, REFUSED, Record
 from shared.watchlist import Watchlist
-from tests.fakes import NOON, FakeClock, FakeLedger, FakeStore
+from tests.fakes import NOON, FakeClock, FakeStore
 
 WATCHED = Watchlist.model_validate({"version": 1, "areas": [{"name": "a", "tiles": ["22WEV"]}]})
 
@@ -201,36 +200,3 @@ def test_orthomosaics_and_refused_things_are_no_tiles():
     rows = [row(1), *drone, Record(REFUSED, "x", State.FAILED)]
     assert [tile.tile for tile in tiles(rows, Watchlist.model_validate({"version": 1, "areas": []}))] == ["22WEV"]
     assert orthomosaics(rows) == {State.CLASSIFIED: 1, State.FAILED: 1}
-
-
-class Seconds:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_a_snapshot_is_kept_for_a_moment_and_read_anew_when_asked():
-    ledger, seconds = FakeLedger([row(1)]), Seconds()
-    keeper = Keeper(ledger, FakeClock(), monotonic=seconds)
-    first = keeper.get()
-    ledger.add(row(2))
-    assert keeper.get() is first
-    keeper.forget()
-    assert len(keeper.get().records) == 2
-    seconds.now += 3600
-    ledger.add(row(3))
-    assert len(keeper.get().records) == 3
-
-
-def test_a_snapshot_stays_while_storage_is_busy_until_it_is_too_old():
-    ledger, seconds = FakeLedger([row(1)]), Seconds()
-    keeper = Keeper(ledger, FakeClock(), monotonic=seconds)
-    first = keeper.get()
-    ledger.fail("records", *[StorageUnavailable("busy")] * 9)
-    seconds.now += 50
-    assert keeper.get() is first
-    seconds.now += 50
-    with pytest.raises(StorageUnavailable):
-        keeper.get()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from functions.pages.views import history
 from shared.models import BlobPath, State
 from tests.unit.pages_case import (
     BAD_FLIGHT,
+    BROKEN,
     CLEAR,
     FLIGHT,
     FLIGHT_LAYER,
@@ -38,6 +40,19 @@ def test_the_history_of_a_failed_product_ends_with_what_failed(pages: Pages):
     assert re.findall(r'<tr><th scope="row">([^<]*)</th><td class="when">', html)[-1] == "Classification failed"
     assert ">Classified<" not in html
     assert "the last time stands here" in html
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.CORRECTED, State.DISCOVERED])
+def test_a_page_says_that_its_maps_are_of_before_the_last_try(pages: Pages, state: State):
+    said = "of before: of the last classification that went well."
+    assert said not in pages.get(f"/products/{CLEAR}")
+    pages.ledger.update("22WEV", CLEAR, lambda old: old.advanced(state, step="classify", at=NOW))
+    assert f"Maps and numbers below are {said}" in pages.get(f"/products/{CLEAR}")
+    pages.ledger.update("22WEV", CLEAR, lambda old: replace(old, results=""))
+    assert f">Numbers below are {said}" in pages.get(f"/products/{CLEAR}")
+    other = a_record(BROKEN, state)
+    pages.ledger.update("22WEV", BROKEN, lambda _: other)
+    assert said not in pages.get(f"/products/{BROKEN}")
 
 
 @pytest.mark.parametrize(

@@ -344,6 +344,13 @@ def test_one_that_may_still_stand_in_the_queue_is_not_doubled():
     assert reconcile(ledger=place.ledger, store=place.store, clock=place.clock, waiting=1000) == []
 
 
+def test_what_the_provider_does_to_a_product_hides_no_classification_that_was_asked_for():
+    place = asked_for()
+    later = {"deleted": NOON - timedelta(hours=8), "published": NOON - timedelta(hours=8)}
+    place.ledger.update("22WEV", L1C, lambda old: replace(old, times={**old.times, **later}))
+    assert place.rescues() == [(CLASSIFICATIONS, L2A)]
+
+
 @pytest.mark.parametrize("later", ["classify", "retry", "watch"])
 def test_one_that_something_became_of_is_left(later: str):
     place = asked_for()

@@ -23,6 +23,7 @@ from shared.messages import (
     poison_of,
 )
 from shared.models import MANIFEST, ProductName, State, l2a_folder, staged_zip
+from shared.pipeline.orders import Orders
 from shared.pipeline.poison import poison
 from shared.pipeline.retry import retry
 from shared.pipeline.watch_poison import LEFT_TO_HANDLERS, enter_poison
@@ -129,6 +130,23 @@ def test_a_message_that_still_lies_there_does_not_fail_what_was_retried_since(qu
 def test_a_message_that_came_after_the_retry_fails_it_again():
     ledger = FakeLedger([Record("22WEV", L1C, State.STAGED, times={"retry": NOON - timedelta(hours=1)})])
     assert enter(lying(poison_of(CORRECTIONS), MESSAGES[CORRECTIONS].encode()), ledger)[0].state is State.FAILED
+
+
+def test_a_message_that_still_lies_there_does_not_bring_back_what_was_put_away_since():
+    ledger, queues = FakeLedger(), lying(poison_of(PRODUCTS), "{}")
+    (row,) = enter(queues, ledger)
+    Orders(FakeStore(), ledger, queues, FakeClock(), lambda _: "").cancel(row.name)
+    (again,) = enter(queues, ledger, FakeClock(NOON + timedelta(days=1)))
+    assert again.state is State.SKIPPED
+
+
+def test_a_message_that_still_lies_there_leaves_the_maps_of_a_product_whose_failure_was_put_away():
+    row = Record("22WEV", L1C, State.CLASSIFIED, l2a=L2A, results="surface/x", error="Busy.", attempts={"classify": 5})
+    ledger, queues = FakeLedger([row]), lying(poison_of(CLASSIFICATIONS), MESSAGES[CLASSIFICATIONS].encode())
+    assert enter(queues, ledger)[0].state is State.FAILED
+    Orders(FakeStore(), ledger, queues, FakeClock(), lambda _: "").cancel(L1C)
+    (again,) = enter(queues, ledger, FakeClock(NOON + timedelta(days=1)))
+    assert (again.state, again.error) == (State.CLASSIFIED, "Put away: classify gave up after 5 tries: Busy.")
 
 
 def test_a_fresh_message_is_left_to_its_handler():
