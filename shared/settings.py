@@ -124,9 +124,7 @@ class Backfill:
 class Prices:
     """What the estimate of a product's cost rests on: US dollars, free grants left out; no default without a source."""
 
-    # Of a Flex Consumption instance on demand, per GB of its memory; East US, as
-    # https://modal.com/blog/azure-function-pricing-guide tells the list price on 2025-05-22.
-    gb_second: float = 0.000026
+    gb_second: float = 0.000026  # Flex Consumption on demand, per GB; East US, 2025-05-22: see docs/monitoring.md
     instance_gb: float = 2.0  # memory of an instance that stages or classifies
     cpu_second: float | None = None  # of a Container Apps vCPU; none: it is not known, nor what a correction costs
     gib_second: float | None = None  # of a Container Apps GiB of memory

@@ -1,8 +1,4 @@
-"""The inner loop over bit vectors, compiled by Numba; the only place that imports it, and only when asked to.
-
-Machine code is kept where Numba can write: beside this file, or in the folder that NUMBA_CACHE_DIR or the user's cache
-names. Where there is none, as on a read-only disk, every process compiles once, in a second or two.
-"""
+"""The inner loop over bit vectors, as `shared.science.machine_code` compiles it."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from shared.science import machine_code
 from shared.science.forest_bits import DE_BRUIJN, GROUP, Kernel
 
 _SPREAD, _SHIFT, _EVERY = np.uint64(DE_BRUIJN), np.uint64(58), np.uint64(2**64 - 1)
@@ -26,15 +23,7 @@ def compiled() -> Kernel | None:
 
     The first call in a process takes a second or two without a kept copy: long enough to make it beside other work.
     """
-    try:
-        from numba import njit
-    except ImportError:
-        return None
-    try:
-        kernel: Kernel = njit(_SIGNATURE, nogil=True, error_model="numpy", cache=True)(evaluate)
-    except RuntimeError:  # nowhere to keep machine code
-        kernel = njit(_SIGNATURE, nogil=True, error_model="numpy")(evaluate)
-    return kernel
+    return machine_code.compiled(evaluate, _SIGNATURE)
 
 
 def evaluate(  # noqa: PLR0912, PLR0917  # one loop for Numba, which takes arguments by position

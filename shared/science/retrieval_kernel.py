@@ -1,7 +1,4 @@
-"""The walk through a tree of spectra, compiled by Numba; imports it only when asked to.
-
-What was compiled is kept as `shared.science.forest_kernel` says.
-"""
+"""The walk through a tree of spectra, as `shared.science.machine_code` compiles it."""
 
 from __future__ import annotations
 
@@ -10,6 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+
+from shared.science import machine_code
 
 Walk = Callable[..., None]  # see `walk`
 
@@ -27,17 +26,8 @@ _SIGNATURE = (
 @lru_cache(maxsize=1)
 def compiled() -> Walk | None:
     """`walk` as machine code that leaves the interpreter free; None where Numba is missing."""
-    try:
-        from numba import njit
-    except ImportError:
-        return None
     # Sums of whole numbers below 2**24 are exact in any order, and nothing is NaN: several may be added at a time.
-    exact = {"reassoc", "nsz", "nnan"}
-    try:
-        kernel: Walk = njit(_SIGNATURE, nogil=True, error_model="numpy", fastmath=exact, cache=True)(walk)
-    except RuntimeError:  # nowhere to keep machine code
-        kernel = njit(_SIGNATURE, nogil=True, error_model="numpy", fastmath=exact)(walk)
-    return kernel
+    return machine_code.compiled(walk, _SIGNATURE, fastmath={"reassoc", "nsz", "nnan"})
 
 
 def walk(  # noqa: PLR0912, PLR0917  # one loop for Numba, which takes arguments by position

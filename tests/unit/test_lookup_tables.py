@@ -8,7 +8,6 @@ import tracemalloc
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
@@ -21,6 +20,7 @@ from shared.safe import ICE_BANDS
 from shared.science.retrieval import MOST_PARAMETERS, MOST_SPECTRA, Parameter
 from tests.conftest import ROOT
 from tests.lookup_tables import content, npz, table
+from tests.npz_files import Evil, zip_with
 
 
 def test_a_table_is_read_with_its_names_units_and_hash() -> None:
@@ -55,19 +55,6 @@ def test_the_example_of_the_documentation_makes_a_table(tmp_path: Path, monkeypa
     found = load_lookup_table(tmp_path / "table.npz")
     assert [parameter.name for parameter in found.parameters] == ["brightness", "blue_slope"]
     assert found.spectra.shape[1] == len(ICE_BANDS)
-
-
-class Evil:
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return (pytest.fail, ("a pickle was executed",))
-
-
-def zip_with(**members: bytes) -> bytes:
-    body = BytesIO()
-    with ZipFile(body, "w", ZIP_DEFLATED) as file:
-        for name, data in members.items():
-            file.writestr(f"{name}.npy", data)
-    return body.getvalue()
 
 
 def npy(array: Any, version: tuple[int, int] = (1, 0)) -> bytes:

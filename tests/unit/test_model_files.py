@@ -7,7 +7,6 @@ from dataclasses import fields, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +23,7 @@ from shared.safe import ICE_BANDS
 from shared.science.classes import SurfaceClass
 from shared.science.drone import DRONE_BANDS
 from shared.science.trees import MOST_TREES, Trees
+from tests.npz_files import Evil, zip_with
 
 SHORTS = tuple(surface.short for surface in SurfaceClass)
 
@@ -113,19 +113,6 @@ def test_votes_do_not_depend_on_the_company() -> None:
 def test_a_forest_that_is_not_its_cards_is_refused() -> None:
     with pytest.raises(BadModel, match="is not the forest its card describes"):
         parsed(as_bytes(as_trees(forest(2))))
-
-
-class Evil:
-    def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return (pytest.fail, ("a pickle was executed",))
-
-
-def zip_with(**members: bytes) -> bytes:
-    body = BytesIO()
-    with ZipFile(body, "w", ZIP_DEFLATED) as file:
-        for name, data in members.items():
-            file.writestr(f"{name}.npy", data)
-    return body.getvalue()
 
 
 def header(shape: str, data: bytes = b"", descr: str = "'<f8'") -> bytes:
