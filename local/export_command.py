@@ -16,7 +16,7 @@ from local.export_source import Acquisition, Season, fetch, in_folder, records_o
 from local.export_tables import write_tables
 from local.session import FOLDER, session
 from shared.errors import BadSetting, NotFound
-from shared.models import State, shown
+from shared.models import shown
 from shared.science.layers import LAYERS, Layer
 from shared.wiring import Services
 
@@ -62,7 +62,7 @@ def _fetched(outside: Services, season: Season, out: Path, scratch: Path) -> lis
         raise NotFound(f"The ledger has no product of {season.tile} in the season {season}.")
     for table in write_tables(records, out, f"{season.tile}_{season.year}"):
         Console().print(str(table), soft_wrap=True)
-    if not any(record.state is State.CLASSIFIED for record in records):
+    if not any(record.has_results for record in records):
         raise NotFound(f"None of the {len(records)} products of {season.tile} in the season {season} is classified.")
     with _bar("fetch") as progress:
         return fetch(records, outside.store, scratch, progress=progress)

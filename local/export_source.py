@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.errors import BadName, NotFound
-from shared.models import RESULT_MANIFEST, BlobPath, ProductName, Tile, TileMonth, shown
+from shared.models import RESULT_MANIFEST, BlobPath, ProductName, State, Tile, TileMonth, shown
 from shared.ports import ObjectStore
 from shared.records import Record
 
+_log = logging.getLogger("icewatch")
 _SOUTH = "CDEFGHJKLM"  # latitude bands of MGRS
 
 
@@ -68,12 +70,20 @@ def records_of(season: Season, records: Iterable[Record]) -> list[Record]:
 def fetch(
     records: Iterable[Record], store: ObjectStore, folder: Path, *, progress: Callable[[int, int], None]
 ) -> list[Acquisition]:
-    """Copy the layers and STAC Items of those ``records`` that have maps into ``folder``; NotFound wherelost."""
+    """Copy the layers and STAC Items of those ``records`` that have maps into ``folder``.
+
+    NotFound where a classified product has lost them; one that failed since, or waits, is left out with a warning.
+    """
     chosen = [record for record in records if record.has_results]
     found = []
     for number, record in enumerate(chosen):
         progress(number, len(chosen))
-        found.append(_copy(BlobPath.parse(record.results), store, folder))
+        try:
+            found.append(_copy(BlobPath.parse(record.results), store, folder))
+        except NotFound as error:
+            if record.state is State.CLASSIFIED:
+                raise
+            _log.warning("export: %s is %s and left out. %s", record.name, record.state, error)
     progress(len(chosen), len(chosen))
     return found
 

@@ -84,8 +84,11 @@ class Keeper:
         self.answers.clear()
 
     def _read(self) -> Snapshot:
+        arrived = self._monotonic()
         with self._reading:
-            return self.at_hand() or self._load()  # another thread may have read it while this one waited
+            if self._kept and self._read_at >= arrived and self._seen_changes == self._changes and not not_before.get():
+                return self._kept  # begun by another thread while this one waited, however long it took
+            return self.at_hand() or self._load()
 
     def _renew(self) -> None:
         try:

@@ -169,7 +169,7 @@ class Orders:
         def cancelled(old: Record) -> Record:
             if old.state not in _CANCELLED:
                 return old
-            if old.state is State.FAILED and old.has_results:
+            if old.state is State.FAILED and old.has_results and old.l2a:
                 return replace(old, state=State.CLASSIFIED, reason="", error=f"Put away: {old.reason}", attempts={})
             again = "; 'retry' begins it again" if can_begin_again(old) else ""
             before = f" Before: {old.reason}" if old.state is State.FAILED else ""

@@ -204,15 +204,17 @@ class _Check:
         tries = record.attempts.get("watch", 0)
         rescue = heal.rescue if tries < MAX_RESCUES else None
 
+        lost = {"results": ""} if record.state is State.CLASSIFIED else {}  # or views would show what is not there
+
         def healed(old: Record) -> Record:
             if old.state is not record.state or old.times != record.times:
                 return old
             if rescue is None:
                 after = f" after {tries} rescues" if heal.rescue else ""
                 reason = f"Found{after} that {heal.lack}; 'retry' starts it again from what is left."
-                return old.advanced(State.FAILED, step="watch", at=self.now, reason=reason)
+                return old.advanced(State.FAILED, step="watch", at=self.now, reason=reason, **lost)
             tried = old.tried("watch", "")
-            return tried.advanced(heal.state, step="watch", at=self.now, error=f"Found that {heal.lack}.")
+            return tried.advanced(heal.state, step="watch", at=self.now, error=f"Found that {heal.lack}.", **lost)
 
         wrote = self.ledger.update(record.partition, record.name, healed)
         return rescue if wrote.times.get("watch") == self.now else None

@@ -36,7 +36,7 @@ def can_begin_again(record: Record) -> bool:
     if record.partition == REFUSED:
         return _message(record) is not None
     return record.partition != DRONE and bool(
-        record.state is not State.FAILED or record.id or record.bytes or record.processor
+        record.state is not State.FAILED or record.id or record.bytes or record.processor or "classify" in record.times
     )
 
 

@@ -225,6 +225,13 @@ def test_putting_away_a_classification_that_failed_keeps_the_maps_of_before(worl
     assert client.get("/api/tiles/22WEV/series").json()["points"]
 
 
+def test_maps_of_a_product_without_its_l2a_do_not_come_back_by_putting_it_away(world: World, client: TestClient):
+    row = world.ledger.rows["22WEV", L1C]
+    world.ledger.rows["22WEV", L1C] = replace(row, state=State.FAILED, l2a="", reason="The correction failed.")
+    order(client, "cancel", product=L1C)
+    assert world.ledger.rows["22WEV", L1C].state is State.SKIPPED
+
+
 def test_what_waits_to_be_classified_again_is_not_retried_besides(world: World, client: TestClient):
     row = world.ledger.rows["22WEV", L1C]
     world.ledger.rows["22WEV", L1C] = row.advanced(State.FAILED, step="classify", at=NOON, reason="The model is gone.")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from functions.api.snapshot import Keeper, not_before
 from shared.errors import StorageUnavailable
 from shared.models import Tile, TileMonth
-from shared.records import MonthRecord
+from shared.records import MonthRecord, Record
 from tests.api.conftest import a_record
 from tests.fakes import NOON, FakeClock, FakeLedger
 
@@ -142,3 +145,31 @@ def test_a_snapshot_stays_while_storage_is_busy_until_it_is_too_old(seconds: Sec
     seconds.now += 10
     with pytest.raises(StorageUnavailable):
         keeper.get()
+
+
+def test_readers_that_wait_for_one_reading_do_not_read_again_however_long_it_took(seconds: Seconds):
+    class Slow(FakeLedger):
+        readings = 0
+
+        def records(self, *args: Any, **named: Any) -> Iterator[Record]:
+            self.readings += 1
+            seconds.now += 60  # longer than a copy is good for
+            return super().records(*args, **named)
+
+    arrived = 0
+
+    def clock() -> float:
+        nonlocal arrived
+        arrived += 1
+        return seconds.now
+
+    ledger = Slow([a_record(1)])
+    keeping = Keeper(ledger, FakeClock(), monotonic=clock)
+    with ThreadPoolExecutor(5) as pool:
+        with keeping._reading:  # so that all are there before the first reads
+            waiting = [pool.submit(keeping.get) for _ in range(5)]
+            while arrived < 10:  # each looked once at what is at hand, and at the clock before it waits
+                time.sleep(0.001)
+        found = [one.result(timeout=10) for one in waiting]
+    assert ledger.readings == 1
+    assert len({id(one) for one in found}) == 1

@@ -155,6 +155,13 @@ def test_a_product_of_which_nothing_is_left_fails_with_what_is_gone(record, word
     assert words in place.row().reason
 
 
+def test_a_product_that_lost_its_results_no_longer_claims_them():
+    place = a_place(a_record(State.CLASSIFIED, results="surface/22WEV/x.SAFE"))
+    place.rescues()
+    assert place.row().state in {State.FAILED, State.CORRECTED}
+    assert place.row().results == ""
+
+
 def test_what_changed_within_the_last_hours_is_left_alone():
     place = a_place(a_record(State.CORRECTED, times={"correct": NOON - QUIET + timedelta(seconds=1)}))
     assert place.rescues() == []

@@ -11,7 +11,7 @@ from shared.errors import NotFound
 from shared.messages import PRODUCTS, TILE_MONTHS, TileMonthMessage
 from shared.models import ProductName, State
 from shared.pipeline.poison import poison
-from shared.pipeline.retry import retry
+from shared.pipeline.retry import can_begin_again, retry
 from shared.records import Record
 from tests.fakes import NOON, FakeClock, FakeLedger, FakeStore
 
@@ -58,6 +58,16 @@ def test_a_product_that_moved_on_between_reading_and_writing_is_not_set_back():
     ledger.interfere = lambda: ledger.rows.update({(row.partition, row.name): finished})
     assert retry(row, store=FakeStore(), ledger=ledger, clock=FakeClock()) is None
     assert ledger.rows[row.partition, row.name] == finished
+
+
+def test_a_retry_is_worth_offering_where_something_may_be_left_to_start_from():
+    junk = Record.of(ProductName.parse(L1C), State.FAILED, times={"discover": NOON, "stage": NOON})
+    assert not can_begin_again(junk)
+    by_hand = replace(junk, times={"discover": NOON, "classify": NOON})  # its L2A folder was put into the store
+    assert can_begin_again(by_hand)
+    assert can_begin_again(replace(junk, id="4711"))
+    assert can_begin_again(replace(junk, bytes=9))
+    assert can_begin_again(replace(junk, state=State.REJECTED))
 
 
 def test_of_two_retries_of_a_message_one_sends_it():
