@@ -1,7 +1,8 @@
 """What a run takes while it lasts: memory and processor time of its processes, room on the disk.
 
-Sampled, as the kernel keeps no peak for a set of processes: a peak shorter than a second may be missed. Memory is the
-sum of what is resident in each process; pages that several share count for each, so the true figure is never above it.
+Sampled, as the kernel keeps no peak for a set of processes: a peak shorter than a second may be missed, but at the
+beginning. Memory is the sum of what is resident in each process; pages that several share count for each, so the true
+figure is never above it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 _MEMORY_EVERY = 1.0  # seconds; a look at 120 processes takes 3 ms of processor time
+_BEGINNING = 5.0  # seconds with a look at every call: processes come up, and a short run has no others
 _DISK_EVERY = 5.0  # seconds; a work folder holds some hundred files
 _BLOCK = 512  # bytes, the unit of st_blocks whatever the file system's own
 _ACTIVE = 1.0  # seconds of processor time that show that it works; waiting costs a little too
@@ -29,6 +31,7 @@ class Peaks:
         """
         self._processes, self._folders = processes, folders
         self._next_memory = self._next_disk = 0.0
+        self._begins_until = time.monotonic() + _BEGINNING
         self._processor = 0.0  # seconds used when it last was active
         self.memory = 0  # bytes; 0: could not be measured
         self.disk = 0  # bytes; 0: there was nothing
@@ -40,7 +43,7 @@ class Peaks:
         now = time.monotonic()
         if now >= self._next_memory:
             self._measure_processes(now)
-            self._next_memory = now + _MEMORY_EVERY if self.sees else now  # at the start nothing may be there yet
+            self._next_memory = now if now < self._begins_until else now + _MEMORY_EVERY
         if now >= self._next_disk:
             self._next_disk = now + _DISK_EVERY
             self.measure_disk()
