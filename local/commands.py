@@ -119,21 +119,15 @@ def retry(
     folder: Folder = FOLDER,
 ) -> None:
     """Put failed products back to the first step whose input is still there."""
+    from shared.pipeline.lookup import known
+
     if (product is None) == (not failed):
         raise BadName("Name one product, or give --failed, not both.")
     with session(folder) as outside:
         if product is not None:
-            name = ProductName.parse(product)
-            record = outside.ledger.get(name.tile.name, str(name)) or outside.ledger.by_l2a(name.tile, str(name))
-            if record is None:
-                raise NotFound(f"The ledger knows no product {name}.")
-            chosen = [record]
+            _retry_one(known(outside.ledger, str(ProductName.parse(product))), outside)
         else:
-            chosen = [record for record in outside.ledger.records() if record.state is State.FAILED]
-        if product is not None:
-            _retry_one(chosen[0], outside)
-        else:
-            retry_records(chosen, outside)
+            retry_records(list(outside.ledger.in_state(State.FAILED)), outside)
 
 
 def retry_records(records: list[Record], outside: Services) -> None:

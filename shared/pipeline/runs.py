@@ -62,11 +62,6 @@ def runs(step: str, store: ObjectStore) -> Runs:
     return Runs(step, tuple(times))
 
 
-def last(step: str, store: ObjectStore) -> datetime | None:
-    """When ``step`` last ended well; None where it never did, or somebody broke the note."""
-    return runs(step, store).last
-
-
 def _text(at: datetime) -> str:
     return at.isoformat(timespec="seconds")
 

@@ -78,7 +78,7 @@ def test_watch_measures_heals_once_and_enters_poison(place: Place):
     assert first["icewatch.queue.depth", poison_of(CORRECTIONS)] == 1
     assert first["icewatch.products", "STAGED"] == 1
     assert first["icewatch.products", "FAILED"] == 1
-    assert runs.last("watch", outside.store) is not None
+    assert runs.runs("watch", outside.store).last is not None
 
     samples = {
         (s.name, *s.labels.values()): s.value

@@ -127,12 +127,12 @@ def test_the_most_frequent_failure_comes_first():
 
 def test_the_last_run_is_remembered_and_a_broken_note_is_none():
     store = FakeStore()
-    assert runs.last("watch", store) is None
+    assert runs.runs("watch", store).last is None
     runs.note("watch", store, FakeClock())
-    assert runs.last("watch", store) == NOON
+    assert runs.runs("watch", store).last == NOON
     (path,) = store.blobs
     store.write(path, b"{}")
-    assert runs.last("watch", store) is None
+    assert runs.runs("watch", store).last is None
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_a_note_that_somebody_broke_is_written_anew(broken: bytes):
     store.write(path, broken)
     assert runs.runs("watch", store).times == ()
     runs.note("watch", store, clock)
-    assert runs.last("watch", store) == NOON
+    assert runs.runs("watch", store).last == NOON
 
 
 def test_a_timer_is_late_after_twice_its_interval_which_its_own_runs_tell():
