@@ -50,11 +50,12 @@ class Leases:
         return None if lease is None else Held(client, lease, what, asked, self, passing=passing)
 
     def _acquired(self, client: BlobClient) -> BlobLeaseClient | None:
-        for _ in range(_TRIES):
+        for left in reversed(range(_TRIES)):
             try:
                 return _acquire(client, self.lasts)
             except ResourceNotFoundError as cause:
-                self._make(client, cause)
+                if left:  # who makes the blob asks for it, too: one that nobody asks for would stay for ever
+                    self._make(client, cause)
         return None  # made and taken away by others each time
 
     def _make(self, client: BlobClient, cause: ResourceNotFoundError) -> None:

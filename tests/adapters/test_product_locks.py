@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
-from azure.storage.blob import BlobLeaseClient, BlobServiceClient
+from azure.storage.blob import BlobClient, BlobLeaseClient, BlobServiceClient
 
+from shared.adapters import leases as module
 from shared.adapters.leases import Held, Leases, ProductLocks
 from shared.errors import StorageUnavailable
 from shared.models import ProductName
@@ -111,4 +112,21 @@ def test_giving_back_and_taking_at_the_same_time_never_fails(leases: Leases) -> 
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(work, range(40))) >= 1
+    assert blobs(leases) == []
+
+
+def test_who_finds_the_blob_gone_each_time_leaves_none_behind(leases: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others take the blob, and it goes with their lock, whenever this one has made it and is about to ask for it."""
+    acquire, gone = module._acquire, []
+
+    def late(client: BlobClient, seconds: int) -> BlobLeaseClient | None:
+        if blobs(leases):
+            client.delete_blob()
+            gone.append(client.blob_name)
+        return acquire(client, seconds)
+
+    leases.service.create_container(leases.container)
+    monkeypatch.setattr(module, "_acquire", late)
+    assert ProductLocks(leases).take(PRODUCT) is None
+    assert gone == [f"correct-{PRODUCT}"] * 2
     assert blobs(leases) == []
