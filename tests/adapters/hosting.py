@@ -44,7 +44,7 @@ def texts(queue: QueueClient) -> list[str]:
     return [message.content for message in queue.peek_messages(32)]
 
 
-def eventually(check: Callable[[], Any], seconds: float = 10.0) -> bool:
+def eventually(check: Callable[[], Any], seconds: float = 60.0) -> bool:
     """True as soon as ``check`` gives something true; False after ``seconds``."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

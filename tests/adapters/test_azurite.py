@@ -28,7 +28,7 @@ def alive(pid: int) -> bool:
     return True
 
 
-def wait_gone(pid: int, seconds: float = 12.0) -> bool:
+def wait_gone(pid: int, seconds: float = 60.0) -> bool:
     end = time.monotonic() + seconds
     while alive(pid) and time.monotonic() < end:
         time.sleep(0.05)

@@ -15,7 +15,7 @@ from shared.messages import CorrectionMessage
 from shared.models import L2A, MANIFEST, WATCHLIST, ProductName, State, l2a_folder, staged_zip
 from shared.records import REFUSED, Record
 from shared.safe import ICE_BANDS
-from tests.adapters.worker_world import World, environment, start
+from tests.adapters.worker_world import World, environment, start, until
 from tests.standins.l1c import l1c_zip
 
 
@@ -163,12 +163,12 @@ def test_too_little_disk_is_said_before_anything_is_unpacked_and_may_pass(world:
 
 def test_trouble_that_may_pass_brings_the_message_back_after_a_delay(world: World) -> None:
     world.stage()
-    assert world.run("disk", visibility=2) == AGAIN
+    assert world.run("disk", visibility=6) == AGAIN
     after = world.record
     assert after.state is State.STAGED
     assert "disk was full" in after.error
     assert world.queue.receive_message(visibility_timeout=1) is None, "not at once"
-    time.sleep(2.5)
+    until(world.queue.peek_messages)
     assert world.run(visibility=2) == DONE
     assert world.record.state is State.CORRECTED
     assert world.record.error == ""

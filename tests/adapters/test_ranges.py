@@ -70,7 +70,7 @@ def test_who_reads_straight_on_gets_the_next_ranges_fetched_meanwhile_and_never_
             if most == 2:
                 both.set()
         if threading.current_thread() is not threading.main_thread():
-            both.wait(10)
+            both.wait(60)
         with counting:
             open_now -= 1
         return data[offset : offset + length]

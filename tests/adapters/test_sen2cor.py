@@ -51,7 +51,7 @@ def alive(pid: int) -> bool:
 
 def gone(pid: int) -> bool:
     """True once the process has ended; the kernel may need a moment."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not alive(pid)

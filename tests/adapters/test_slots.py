@@ -92,7 +92,7 @@ def test_a_slot_is_renewed_while_it_is_held(service, container):
         now[0] = 50
         while looks.acquire(blocking=False):
             pass
-        assert all(looks.acquire(timeout=10) for _ in range(2))  # so the first of the two is done
+        assert all(looks.acquire(timeout=60) for _ in range(2))  # so the first of the two is done
         now[0] = 100
         slot.check()
     assert lease_of(service, container) == "available"

@@ -165,7 +165,7 @@ class StopWhen(Stop):
         return object.__getattribute__(self, name)
 
 
-def until(holds: Callable[[], object], seconds: float = 30.0) -> None:
+def until(holds: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + seconds
     while not holds():

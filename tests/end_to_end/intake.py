@@ -64,7 +64,7 @@ class Intake:
     def ask(self) -> None:
         self.outside.queues.send(TILE_MONTHS, TileMonthMessage(tile=self.tile, month="2024-07").encode())
 
-    def settle(self, *, left: Iterable[str] = (), seconds: float = 60.0) -> None:
+    def settle(self, *, left: Iterable[str] = (), seconds: float = 120.0) -> None:
         """Wait until nothing is ``left`` to do but this; whatever can be seen on the way is whole."""
         deadline = monotonic() + seconds
         while (outstanding := self.host.outstanding()) != list(left):
@@ -82,7 +82,7 @@ class Intake:
         """Let ``action`` happen at the provider after discover has listed a product, just before it is handed out."""
         self.copernicus.inject(Meanwhile(action, kind=Kind.DOWNLOAD))
 
-    def until(self, name: str, state: State, seconds: float = 60.0) -> None:
+    def until(self, name: str, state: State, seconds: float = 120.0) -> None:
         deadline = monotonic() + seconds
         while (record := self.outside.ledger.get(self.tile, name)) is None or record.state is not state:
             assert monotonic() < deadline, f"{name} is not {state}: {record}"

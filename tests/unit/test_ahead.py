@@ -58,7 +58,7 @@ def test_results_are_made_by_so_much_ahead_and_no_more(threads: int) -> None:
         for at, name in enumerate(begun):
             assert take(name) == name.upper()
             ahead = [begun[other] for other in list(begun)[at + 1 : at + most]]
-            assert all(event.wait(10) for event in ahead)  # made meanwhile
+            assert all(event.wait(60) for event in ahead)  # made meanwhile
             assert not any(event.wait(0.02) for event in list(begun.values())[at + most :])
 
 
