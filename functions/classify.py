@@ -36,10 +36,11 @@ def classify(blob: BlobName) -> None:
 @bp.queue_trigger(arg_name="message", queue_name=CLASSIFICATIONS, connection=STORAGE)
 def reclassify(message: func.QueueMessage) -> None:
     """Classify a product (again): a retry, a new model, late files."""
-    _classify(ClassificationMessage.decode(message.get_body()).name(), again=True)
+    asked = ClassificationMessage.decode(message.get_body())
+    _classify(asked.name(), again=True, because=asked.because)
 
 
-def _classify(product: ProductName, *, again: bool) -> None:
+def _classify(product: ProductName, *, again: bool, because: str = "") -> None:
     from shared.pipeline import classify as step
     from shared.pipeline.surface import Options
     from shared.pipeline.watching import settings_of, watchlist
@@ -63,4 +64,5 @@ def _classify(product: ProductName, *, again: bool) -> None:
         ),
         clock=outside.clock,
         again=again,
+        because=because,
     )

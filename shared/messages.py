@@ -137,12 +137,16 @@ class ClassificationMessage(Message):
     """Queue ``classifications``: classify one complete L2A folder (again)."""
 
     product: Annotated[str, _product(Level.L2A)]
-    because: str = Field(default="", max_length=200)  # "retry", "late files", "new model"
+    because: str = Field(default="", max_length=200)  # a word of below, or whatever a person writes
 
     def name(self) -> ProductName:
         """The product this message names."""
         return ProductName.parse(self.product)
 
+
+# Why a classification is asked for.
+ASKED_FOR, LATE_FILES, RETRIED, STUCK = "asked for", "late files", "retry", "stuck"
+RESULTS_GONE, NO_ROW = "results are gone", "no row"
 
 TILE_MONTHS, PRODUCTS, CORRECTIONS, CLASSIFICATIONS = "tile-months", "products", "corrections", "classifications"
 QUEUES: dict[str, type[Message]] = {

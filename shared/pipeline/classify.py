@@ -17,6 +17,7 @@ from dataclasses import replace
 from shared.errors import NotFound
 from shared.models import MANIFEST, Level, ProductName, State, l2a_folder, surface_folder
 from shared.pipeline.outcome import Attempt, attempt, entered
+from shared.pipeline.reclassify import is_due
 from shared.pipeline.result_folder import Results
 from shared.pipeline.surface import Options, Tools, map_surface
 from shared.pipeline.surface_results import Rejected, Summary
@@ -37,15 +38,16 @@ def classify(
     options: Callable[[], Options],
     clock: Clock,
     again: bool = False,
+    because: str = "",
 ) -> Record | None:
     """Classify ``product``, an L2A product whose folder lies complete in the store.
 
     ``load_classifier`` and ``options`` are called only where there is something to do; what they refuse becomes the
     product's reason. ``again`` asks for it although it is classified, rejected or superseded already: another model,
-    other options, late files.
+    other options, late files; ``because`` is the reason that its message gives, which may have been seen to since.
     """
     record = _entered(product, ledger, clock)
-    if record.is_cancelled or (record.state in _DONE and not again):
+    if record.is_cancelled or not (is_due(record, because) if again else record.state not in _DONE):
         return None
     with attempt(ledger, record, "classify", clock) as this:
         results = Results(store, surface_folder(product))

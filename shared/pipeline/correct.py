@@ -1,6 +1,6 @@
 """correct: one staged L1C zip becomes a complete L2A folder in the store.
 
-Contract: returns the product's record. A product that is done already, or superseded, is a normal return. A
+Contract: returns the product's record. A product that is done already, superseded, or taken off is a normal return. A
 product that cannot be corrected (no zip, damaged, processor without a usable result) becomes FAILED with the
 reason. Trouble that may pass raises, and the message is delivered again.
 
@@ -67,6 +67,8 @@ def correct(
     """
     product = message.name()
     record = _entered(product, ledger, clock)
+    if record.is_cancelled:
+        return record  # with its zip, which may be the only copy: a retry begins with it
     if _is_done(record, product, store):
         return _tidied(record, product, store, ledger, clock)
     with attempt(ledger, record, _STEP, clock) as this:
@@ -78,9 +80,8 @@ def correct(
         result = corrector.correct(l1c, scratch / "run", on_progress=on_progress)
         shutil.rmtree(l1c, ignore_errors=True)
         l2a = ProductName.parse(result.folder.name)
-        if _claim(this, l2a, result).state is State.SKIPPED:
-            this.log.info("correct: %s was superseded while it was in work", product)
-            store.delete(staged_zip(product))
+        if (claimed := _claim(this, l2a, result)).state is State.SKIPPED:
+            _left(this, claimed, product, store)
         else:
             found = (path for path in result.folder.rglob("*") if path.is_file())
             names = kept(
@@ -127,6 +128,13 @@ def _corrected(old: Record, at: datetime, **facts: Any) -> Record:
     return old.advanced(State.CORRECTED, step=_STEP, at=at, **facts)
 
 
+def _left(this: Attempt, record: Record, product: ProductName, store: ObjectStore) -> None:
+    """Leave a product that was taken off, or superseded, while it was in work; the latter needs its zip no more."""
+    this.log.info("correct: %s was %s while in work", product, "taken off" if record.is_cancelled else "superseded")
+    if not record.is_cancelled:
+        store.delete(staged_zip(product))
+
+
 def _remove_leftovers(record: Record, store: ObjectStore, ledger: Ledger) -> None:
     """Remove what an earlier try uploaded without coming to the end; the ledger has its name."""
     if not record.l2a:
@@ -137,7 +145,7 @@ def _remove_leftovers(record: Record, store: ObjectStore, ledger: Ledger) -> Non
 
 
 def _claim(this: Attempt, l2a: ProductName, result: Corrected) -> Record:
-    """Write down what is about to be uploaded, unless the product was superseded meanwhile.
+    """Write down what is about to be uploaded, unless the product was superseded or taken off meanwhile.
 
     Two halves of a split granule that are finished in the same second get the same name. Each writes it down
     before it looks for the other, so that at least one of them sees both, and is done again under a new name.

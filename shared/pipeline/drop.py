@@ -21,7 +21,7 @@ from datetime import datetime
 from io import SEEK_END
 
 from shared.errors import BadName, BadProduct, NotFound, PermanentError
-from shared.messages import ClassificationMessage, CorrectionMessage
+from shared.messages import LATE_FILES, ClassificationMessage, CorrectionMessage
 from shared.models import MANIFEST, BlobPath, Level, ProductName, State, l2a_folder, staged_zip
 from shared.pipeline.outcome import attempt, entered
 from shared.pipeline.refused import refuse
@@ -152,7 +152,7 @@ def _folder(dropped: Dropped, store: ObjectStore, ledger: Ledger, clock: Clock) 
         ledger.update(record.partition, record.name, lambda old: replace(old, error=waits))
         return []
     _move(dropped.path, target / dropped.member, store)
-    return [ClassificationMessage(product=str(dropped.product), because="late files")]
+    return [ClassificationMessage(product=str(dropped.product), because=LATE_FILES)]
 
 
 def _move_all(
@@ -173,7 +173,7 @@ def _move_all(
     # A file whose event found the manifest still in the inbox left itself to this call.
     late = waiting()
     move(late)
-    return [ClassificationMessage(product=str(product), because="late files")] if late else []
+    return [ClassificationMessage(product=str(product), because=LATE_FILES)] if late else []
 
 
 def _move(source: BlobPath, target: BlobPath, store: ObjectStore) -> None:

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from shared.errors import BadName
-from shared.models import ProductName, Tile
+from shared.models import ProductName, Tile, TileMonth
+from shared.pipeline.schedule import is_watched
 from shared.records import Record
 from shared.watchlist import Watchlist
 
@@ -39,14 +40,14 @@ class Missing:
 def missing(records: Iterable[Record], now: datetime, *, watched: Watchlist | None = None) -> list[Missing]:
     """What should have been acquired within the last 60 days and was not, or not published, or not found.
 
-    With ``watched``, only in the months in which the watchlist asks for the tile.
+    With ``watched``, only in the months, and between the days, for which the watchlist asks for the tile.
     """
     recent = [row for row in records if now - row.times.get("sensing", now) <= LOOK_BACK + REPEAT * (BELIEVED + 1)]
     found = [
         Missing(tile, at, platform, orbit)
         for (tile, platform, orbit), seen in _tracks(recent).items()
         for at in _expected(sorted(seen), now)
-        if now - LOOK_BACK <= at <= now - PUBLISHED_WITHIN and (watched is None or is_watched(tile, at, watched))
+        if now - LOOK_BACK <= at <= now - PUBLISHED_WITHIN and (watched is None or _is_asked_for(tile, at, watched))
     ]
     return sorted(found)
 
@@ -57,16 +58,14 @@ def acquired(records: Iterable[Record], now: datetime, *, watched: Watchlist) ->
         tile
         for (tile, _, _), seen in _tracks(records).items()
         for _, at in {at.date(): at for at in seen}.items()
-        if now - LOOK_BACK <= at <= now - PUBLISHED_WITHIN and is_watched(tile, at, watched)
+        if now - LOOK_BACK <= at <= now - PUBLISHED_WITHIN and _is_asked_for(tile, at, watched)
     )
 
 
-def is_watched(tile: Tile, at: datetime, watched: Watchlist) -> bool:
+def _is_asked_for(tile: Tile, at: datetime, watched: Watchlist) -> bool:
     """Whether some area asks for what ``tile`` shows at ``at``."""
-    return any(
-        tile.name in area.tiles and at.month in area.months and (area.until is None or at.date() <= area.until)
-        for area in watched.areas
-    )
+    month = TileMonth(tile, at.year, at.month)
+    return any(tile.name in area.tiles and is_watched(area, month, at) for area in watched.areas)
 
 
 def _tracks(records: Iterable[Record]) -> dict[_Track, set[datetime]]:

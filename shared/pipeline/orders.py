@@ -17,12 +17,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.errors import BadMessage, BadName, NotFound, PermanentError, WrongState
-from shared.messages import CLASSIFICATIONS, TILE_MONTHS, ClassificationMessage, TileMonthMessage
+from shared.messages import ASKED_FOR, CLASSIFICATIONS, TILE_MONTHS, ClassificationMessage, TileMonthMessage
 from shared.models import MANIFEST, ProductName, State, Tile, TileMonth, l2a_folder
 from shared.pipeline.lookup import known
 from shared.pipeline.overview_failures import key as reason_key
 from shared.pipeline.reclassify import asked, is_awaited
-from shared.pipeline.retry import can_begin_again, is_retried, retry
+from shared.pipeline.retry import how_to_begin_again, is_retried, retry
 from shared.ports import Clock, Ledger, ObjectStore, Queues
 from shared.records import CANCEL, DRONE, REFUSED, Record
 
@@ -171,9 +171,8 @@ class Orders:
                 return old
             if old.state is State.FAILED and old.has_results and old.l2a:
                 return replace(old, state=State.CLASSIFIED, reason="", error=f"Put away: {old.reason}", attempts={})
-            again = "; 'retry' begins it again" if can_begin_again(old) else ""
             before = f" Before: {old.reason}" if old.state is State.FAILED else ""
-            reason = f"Cancelled by order on {now:%Y-%m-%d %H:%M} UTC{again}.{before}"
+            reason = f"Cancelled by order on {now:%Y-%m-%d %H:%M} UTC{how_to_begin_again(old)}.{before}"
             return old.advanced(State.SKIPPED, step=CANCEL, at=now, reason=reason)
 
         wrote = self.ledger.update(record.partition, record.name, cancelled)
@@ -222,7 +221,7 @@ class Orders:
         self.ledger.update(record.partition, record.name, asking)
         if not ours:
             return _ASKED_FOR.format(record.name)
-        message = ClassificationMessage(product=record.l2a, because="asked for")
+        message = ClassificationMessage(product=record.l2a, because=ASKED_FOR)
         self.queues.send(CLASSIFICATIONS, message.encode())
         return ""
 

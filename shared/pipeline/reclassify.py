@@ -9,9 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from shared.messages import CLASSIFICATIONS, ClassificationMessage
+from shared.messages import (
+    ASKED_FOR,
+    CLASSIFICATIONS,
+    NO_ROW,
+    RESULTS_GONE,
+    RETRIED,
+    STUCK,
+    ClassificationMessage,
+)
 from shared.models import State
+from shared.pipeline.claim import claimed, is_where_it_was
 from shared.pipeline.watch import MAX_RESCUES, Rescue
 from shared.ports import Ledger
 from shared.records import Record, age
@@ -20,6 +30,9 @@ ASKED = "reclassify"  # a time of a record: when its classification was last ask
 _EACH = timedelta(minutes=5)  # that one message ahead in the queue may take
 LOST_AFTER = timedelta(hours=6)  # a person may ask again then; watch waits longer where many stand before it
 _DONE = {State.CLASSIFIED, State.REJECTED, State.FAILED}
+_ENDED = _DONE | {State.SKIPPED}
+# Why a message is sent that begins with the row: it stands at CORRECTED before the message goes out.
+_FROM_CORRECTED = {RETRIED, STUCK, RESULTS_GONE, NO_ROW}
 _NOT_OURS = {"sensing", "published", "deleted"}  # times that say what the provider did
 
 
@@ -36,6 +49,19 @@ def is_awaited(record: Record, now: datetime) -> bool:
     return is_waiting(record) and age(record.times[ASKED], now) < LOST_AFTER
 
 
+def is_due(record: Record, because: str) -> bool:
+    """Whether a message that says ``because`` still has to be worked on.
+
+    Messages may come twice, or late: what one asks for may have been done since. A reason that the row cannot answer,
+    such as late files, is always one.
+    """
+    if because == ASKED_FOR:
+        return record.state not in _ENDED or is_waiting(record)
+    if because in _FROM_CORRECTED:  # what failed since, watch gave up on perhaps while the message waited
+        return record.state not in _ENDED - {State.FAILED}
+    return True
+
+
 def lost(records: Iterable[Record], ledger: Ledger, now: datetime, *, waiting: int) -> Iterator[Rescue]:
     """The messages to send again; counted as rescues, and after the last the row says that it came to nothing.
 
@@ -44,11 +70,11 @@ def lost(records: Iterable[Record], ledger: Ledger, now: datetime, *, waiting: i
     for record in records:
         if not is_waiting(record) or age(record.times[ASKED], now) <= LOST_AFTER + waiting * _EACH:
             continue
+        still = partial(is_where_it_was, record)
         if record.attempts.get(ASKED, 0) >= MAX_RESCUES:
-            ledger.update(record.partition, record.name, _given_up)
-            continue
-        ledger.update(record.partition, record.name, lambda old: _asked_again(old, now))
-        yield Rescue(CLASSIFICATIONS, ClassificationMessage(product=record.l2a, because="asked for"))
+            claimed(ledger, record, _given_up, still=still)
+        elif claimed(ledger, record, partial(_asked_again, now=now), still=still):
+            yield Rescue(CLASSIFICATIONS, ClassificationMessage(product=record.l2a, because=ASKED_FOR))
 
 
 def asked(record: Record, now: datetime) -> Record:
@@ -58,14 +84,10 @@ def asked(record: Record, now: datetime) -> Record:
 
 
 def _asked_again(old: Record, now: datetime) -> Record:
-    if not is_waiting(old):
-        return old
     return replace(old.tried(ASKED, old.error), times={**old.times, ASKED: now})
 
 
 def _given_up(old: Record) -> Record:
-    if not is_waiting(old):
-        return old
     times = {name: at for name, at in old.times.items() if name != ASKED}
     said = f"It was to be classified again, and its message was lost {MAX_RESCUES + 1} times; ask for it again."
     return replace(old, times=times, error=said)

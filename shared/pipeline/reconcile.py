@@ -10,9 +10,9 @@
     a classification asked for        -> its message is sent again, where nothing has become of it for hours
 
 Contract: returns the messages to send; busy storage raises, and the next run goes on. A run looks at a bounded number
-of months, chosen by lot, so that each has its turn however often this runs, and leaves alone what has changed within
-the last hours: a step may be at work on it. Each healing is counted as a rescue; after the last the product is FAILED.
-What was found is written into the tile-month's row and into the log.
+of months, chosen by lot from those not looked at for half a day, so that each has its turn however often this runs. It
+leaves alone what has changed within the last hours: a step may be at work on it. Each healing is counted as a rescue;
+after the last the product is FAILED. What was found is written into the tile-month's row and into the log.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from shared.errors import BadName, BadRecord
 from shared.messages import (
     CLASSIFICATIONS,
     CORRECTIONS,
+    NO_ROW,
     PRODUCTS,
+    RESULTS_GONE,
     TILE_MONTHS,
     ClassificationMessage,
     CorrectionMessage,
@@ -77,11 +79,15 @@ def reconcile(*, ledger: Ledger, store: ObjectStore, clock: Clock, waiting: int 
         _succeed(known, ledger)
     rows = {row.month: row for row in ledger.months()}
     rescues = list(islice(lost(records, ledger, now, waiting=waiting), MOST_AT_ONCE))
-    for month in _by_lot(months.keys() | rows.keys(), now):
-        row = rows.get(month)
-        if row is None or age(row.checked, now) >= CHECK_EVERY:
-            rescues += _Check(month, months.get(month, {}), _Blobs.of(month, store), ledger, store, now).heal(row)
+    due = (month for month in months.keys() | rows.keys() if _is_due(rows.get(month), now))
+    for month in _by_lot(due, now):
+        check = _Check(month, months.get(month, {}), _Blobs.of(month, store), ledger, store, now)
+        rescues += check.heal(rows.get(month))
     return rescues
+
+
+def _is_due(row: MonthRecord | None, now: datetime) -> bool:
+    return row is None or age(row.checked, now) >= CHECK_EVERY
 
 
 def _by_lot(months: Iterable[TileMonth], now: datetime) -> list[TileMonth]:
@@ -186,7 +192,7 @@ class _Check:
     def _classify_again(record: Record, lack: str, *, has_l2a: bool) -> _Heal:
         if not has_l2a:
             return _Heal(f"{lack}, and its L2A too", State.FAILED, None)
-        again = ClassificationMessage(product=record.l2a, because="results are gone")
+        again = ClassificationMessage(product=record.l2a, because=RESULTS_GONE)
         return _Heal(lack, State.CORRECTED, Rescue(CLASSIFICATIONS, again))
 
     @staticmethod
@@ -230,8 +236,10 @@ class _Check:
                 _log.info("watch: %s is deleted; the product is %s", zipped, record.state)
 
     def _is_past_need(self, record: Record) -> bool:
-        """True where no step reads the product's zip any more, nor a retry."""
-        return record.state is State.SKIPPED or (record.state in _PAST_CORRECT and record.l2a in self.blobs.l2a)
+        """True where no step reads the product's zip any more, nor a retry: of what was taken off it is kept."""
+        if record.state is State.SKIPPED:
+            return not record.is_cancelled
+        return record.state in _PAST_CORRECT and record.l2a in self.blobs.l2a
 
     def _is_in_work(self, record: Record) -> bool:
         """True where a step wrote into the row just now; what the provider says of the product is no step's time."""
@@ -250,7 +258,7 @@ class _Check:
                 continue
             if product.level is Level.L2A:
                 _log.warning("watch: %s lies in %s and the ledger has no row of it", product, L2A)
-                yield Rescue(CLASSIFICATIONS, ClassificationMessage(product=str(product), because="no row"))
+                yield Rescue(CLASSIFICATIONS, ClassificationMessage(product=str(product), because=NO_ROW))
 
     def _counted(self, row: MonthRecord) -> list[Rescue]:
         """Write down what was found; a message to search again where rows are missing or products wait."""

@@ -5,30 +5,29 @@ Contract: of several callers at a time one writes the row and gets the message t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-
 from shared.errors import BadMessage, BadName, NotFound
 from shared.messages import (
     CLASSIFICATIONS,
     CORRECTIONS,
     PRODUCTS,
     QUEUES,
+    RETRIED,
     ClassificationMessage,
     CorrectionMessage,
 )
 from shared.models import MANIFEST, Level, ProductName, State, l2a_folder, staged_zip
+from shared.pipeline.claim import claimed
 from shared.pipeline.reclassify import is_awaited
 from shared.pipeline.watch import Rescue, product_message
 from shared.ports import Clock, Ledger, ObjectStore
 from shared.records import DRONE, REFUSED, Record
 
-RETRIED = {State.FAILED, State.REJECTED, State.OFFLINE}
+_PUT_BACK = {State.FAILED, State.REJECTED, State.OFFLINE}
 
 
 def is_retried(record: Record) -> bool:
     """Whether a person may put ``record`` back: it failed, was rejected, waits in the archive, or was cancelled."""
-    return record.state in RETRIED or record.is_cancelled
+    return record.state in _PUT_BACK or record.is_cancelled
 
 
 def can_begin_again(record: Record) -> bool:
@@ -38,6 +37,15 @@ def can_begin_again(record: Record) -> bool:
     return record.partition != DRONE and bool(
         record.state is not State.FAILED or record.id or record.bytes or record.processor or "classify" in record.times
     )
+
+
+def how_to_begin_again(record: Record) -> str:
+    """The end of a sentence that says why ``record`` was taken off; empty where a retry can lead nowhere."""
+    if not can_begin_again(record):
+        return ""
+    if record.id or record.partition == REFUSED:
+        return "; 'retry' begins it again"
+    return "; 'retry' begins it again as long as the store keeps what was dropped"  # nobody else has it
 
 
 def retry(record: Record, *, store: ObjectStore, ledger: Ledger, clock: Clock) -> Rescue | None:
@@ -55,21 +63,13 @@ def retry(record: Record, *, store: ObjectStore, ledger: Ledger, clock: Clock) -
         )
     state, rescue = _restart(record, ProductName.parse(record.name), store)
     now = clock()
-    ours = _is_ours(record, lambda old: old.begun_again(state, step="retry", at=now), ledger, now)
+    ours = claimed(
+        ledger,
+        record,
+        lambda old: old.begun_again(state, step="retry", at=now),
+        still=lambda old: is_retried(old) and not is_awaited(old, now),
+    )
     return rescue if ours else None
-
-
-def _is_ours(record: Record, change: Callable[[Record], Record], ledger: Ledger, now: datetime) -> bool:
-    """Write ``change`` where the row, as it is by then, is still to be put back; whether this caller did so."""
-    ours = False
-
-    def decided(old: Record) -> Record:
-        nonlocal ours
-        ours = is_retried(old) and not is_awaited(old, now)
-        return change(old) if ours else old
-
-    ledger.update(record.partition, record.name, decided)
-    return ours
 
 
 def _send_again(record: Record, ledger: Ledger, clock: Clock) -> Rescue | None:
@@ -78,10 +78,13 @@ def _send_again(record: Record, ledger: Ledger, clock: Clock) -> Rescue | None:
     if rescue is None:
         raise NotFound(f"{record.name} cannot be sent again: no message of it is left that can be read.")
 
-    def sent_again(old: Record) -> Record:
-        return old.advanced(State.SKIPPED, step="retry", at=now, reason="Its message was sent again.")
-
-    return rescue if _is_ours(record, sent_again, ledger, now) else None
+    ours = claimed(
+        ledger,
+        record,
+        lambda old: old.advanced(State.SKIPPED, step="retry", at=now, reason="Its message was sent again."),
+        still=is_retried,
+    )
+    return rescue if ours else None
 
 
 def _message(record: Record) -> Rescue | None:
@@ -96,7 +99,7 @@ def _message(record: Record) -> Rescue | None:
 
 def _restart(record: Record, name: ProductName, store: ObjectStore) -> tuple[State, Rescue]:
     if record.l2a and store.info(l2a_folder(ProductName.parse(record.l2a)) / MANIFEST) is not None:
-        message = ClassificationMessage(product=record.l2a, because="retry")
+        message = ClassificationMessage(product=record.l2a, because=RETRIED)
         return State.CORRECTED, Rescue(CLASSIFICATIONS, message)
     if name.level is Level.L1C and store.info(staged_zip(name)) is not None:
         return State.STAGED, Rescue(CORRECTIONS, CorrectionMessage(product=str(name)))

@@ -70,12 +70,13 @@ def _months(watched: Watchlist, now: datetime) -> tuple[list[TileMonth], list[Ti
     return list(current), [month for month in older if month not in current]
 
 
-def is_watched(area: Area, month: TileMonth) -> bool:
-    """Whether ``area`` asks for the season and the years of ``month``; its tile is another question."""
+def is_watched(area: Area, month: TileMonth, at: datetime | None = None) -> bool:
+    """Whether ``area`` asks for a day of ``month``, or for the one of ``at`` in it; its tile is another question."""
+    first, last = (at, at) if at else (month.start, month.end - timedelta(days=1))
     return (
         month.month in area.months
-        and (area.since is None or month.end.date() > area.since)
-        and (area.until is None or month.start.date() <= area.until)
+        and (area.since is None or last.date() >= area.since)
+        and (area.until is None or first.date() <= area.until)
     )
 
 

@@ -100,7 +100,7 @@ def stage(
                 return _given_up(this, message, got, catalogue)
             case Fetched() if _is_superseded(record, ledger):
                 store.delete(_zip_of(name))
-                this.log.info("stage: %s was superseded while it came", name)
+                this.log.info("stage: %s was superseded or taken off while it came", name)
             case Fetched() if name.level is Level.L2A:
                 _unfolded(this, name, got, store)
             case Fetched():

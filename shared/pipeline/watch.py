@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 
 from pydantic import ValidationError
@@ -23,6 +24,7 @@ from shared.messages import (
     CORRECTIONS,
     PRODUCTS,
     QUEUES,
+    STUCK,
     ChecksumText,
     ClassificationMessage,
     CorrectionMessage,
@@ -31,6 +33,7 @@ from shared.messages import (
     poison_of,
 )
 from shared.models import ProductName, State, shown
+from shared.pipeline.claim import claimed, is_where_it_was
 from shared.ports import Clock, Ledger, Queues
 from shared.records import Record, age
 
@@ -80,7 +83,7 @@ def rescue_of(record: Record) -> Rescue | None:
     if record.state is State.STAGED:
         return Rescue(CORRECTIONS, CorrectionMessage(product=str(name)))
     if record.state is State.CORRECTED and record.l2a:
-        return Rescue(CLASSIFICATIONS, ClassificationMessage(product=record.l2a, because="stuck"))
+        return Rescue(CLASSIFICATIONS, ClassificationMessage(product=record.l2a, because=STUCK))
     return None
 
 
@@ -131,8 +134,8 @@ def _rescues(
         if rescue is None or tries >= MAX_RESCUES:
             _give_up(record, ledger, now, tries)
             continue
-        ledger.update(record.partition, record.name, lambda old: _rescued(old, now))
-        yield rescue
+        if claimed(ledger, record, partial(_rescued, now=now), still=partial(is_where_it_was, record)):
+            yield rescue
 
 
 def _rescued(old: Record, now: datetime) -> Record:
@@ -141,10 +144,9 @@ def _rescued(old: Record, now: datetime) -> Record:
 
 def _give_up(record: Record, ledger: Ledger, now: datetime, tries: int) -> None:
     reason = f"Stuck in {record.state} after {tries} rescues: {record.error or 'its message was lost each time'}"
-    ledger.update(
-        record.partition,
-        record.name,
-        lambda old: (
-            old.advanced(State.FAILED, step="watch", at=now, reason=reason) if old.state == record.state else old
-        ),
+    claimed(
+        ledger,
+        record,
+        lambda old: old.advanced(State.FAILED, step="watch", at=now, reason=reason),
+        still=partial(is_where_it_was, record),
     )

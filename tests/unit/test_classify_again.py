@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from shared.adapters.models import load_classifier
 from shared.errors import StorageUnavailable
-from shared.models import l2a_folder
+from shared.messages import ASKED_FOR, LATE_FILES, NO_ROW, RESULTS_GONE, RETRIED, STUCK
+from shared.models import State, l2a_folder
+from shared.pipeline.reclassify import asked, is_due
+from shared.records import Record
 from shared.science.forest import Classifier
-from tests.fakes import NOON, FakeLedger
+from tests.fakes import NOON, FakeClock, FakeLedger
 from tests.small_l2a import PRODUCT, Scene, l2a_files_of
 from tests.unit.test_classify_step import CORRECTED, a_store, step
 
@@ -72,3 +76,40 @@ def test_results_that_another_instance_has_written_meanwhile_are_still_said_to_b
     with pytest.raises(StorageUnavailable):
         step(store, ledger, classifier, again=True)
     assert ledger.rows["22WEV", CORRECTED.name].has_results
+
+
+ASKED_AT, BEFORE = NOON - timedelta(hours=1), NOON - timedelta(hours=2)
+
+
+def a_row(state: State, **times: datetime) -> Record:
+    return replace(CORRECTED, state=state, times={"correct": BEFORE, **times})
+
+
+@pytest.mark.parametrize("because", [RETRIED, STUCK, RESULTS_GONE, NO_ROW])
+def test_a_message_that_brings_a_product_back_is_worked_on_once(because: str) -> None:
+    for done in (State.CLASSIFIED, State.REJECTED, State.SKIPPED):
+        assert not is_due(a_row(done, classify=NOON), because)
+    for open_ in (State.STAGED, State.CORRECTED, State.FAILED):
+        assert is_due(a_row(open_), because)
+
+
+@pytest.mark.parametrize("state", [State.CLASSIFIED, State.REJECTED, State.FAILED])
+def test_what_a_person_asked_for_is_worked_on_until_something_became_of_it(state: State) -> None:
+    waits = a_row(state, classify=BEFORE, reclassify=ASKED_AT)
+    assert is_due(waits, ASKED_FOR)
+    assert not is_due(replace(waits, times={**waits.times, "classify": NOON}), ASKED_FOR)
+    assert is_due(replace(waits, state=State.CORRECTED), ASKED_FOR)
+
+
+@pytest.mark.parametrize("because", [LATE_FILES, "", "another mask"])
+def test_other_reasons_always_count(because: str) -> None:
+    assert is_due(a_row(State.CLASSIFIED, classify=NOON), because)
+
+
+def test_the_same_message_ten_times_is_one_classification(files: dict[str, bytes], classifier: Classifier) -> None:
+    store, ledger = a_store(files), FakeLedger([replace(CORRECTED, times={"correct": BEFORE})])
+    step(store, ledger, classifier)
+    ledger.update("22WEV", CORRECTED.name, lambda old: asked(old, NOON))
+    clock = FakeClock(NOON + timedelta(minutes=1))
+    done = [step(store, ledger, classifier, again=True, because=ASKED_FOR, clock=clock) for _ in range(10)]
+    assert [record is not None for record in done] == [True] + 9 * [False]

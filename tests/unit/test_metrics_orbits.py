@@ -80,6 +80,14 @@ def test_only_watched_months_and_tiles_count():
     assert days(series, now=52, watched=Watchlist.model_validate({"version": 1, "areas": [ended]})) == [10]
 
 
+def test_what_was_sensed_before_the_watch_began_is_not_missing():
+    series = passes(0, 20, 50)
+    begun = {"name": "a", "tiles": ["22WEV"], "since": "2024-08-05"}
+    assert days(series, now=52, watched=Watchlist.model_validate({"version": 1, "areas": [begun]})) == [40]
+    inclusive = begun | {"since": "2024-07-31"}
+    assert days(series, now=52, watched=Watchlist.model_validate({"version": 1, "areas": [inclusive]})) == [30, 40]
+
+
 def test_passes_that_left_a_product_are_counted_once_each_in_the_same_days_and_months():
     watched = Watchlist.parse('{"version": 1, "areas": [{"name": "a", "tiles": ["22WEV"], "months": [7, 8]}]}')
     series = passes(-1, 0, 10, 10.001, 20, 61, 70) + passes(10, platform="S2A")

@@ -373,3 +373,22 @@ def test_a_classification_asked_for_in_vain_again_and_again_is_given_up_and_the_
         place.clock.advance(days=1)
     assert sent == MAX_RESCUES
     assert (place.row().state, "lost 4 times" in place.row().error) == (State.CLASSIFIED, True)
+
+
+@pytest.mark.parametrize("asked_before", [0, MAX_RESCUES])
+def test_one_that_is_classified_while_its_message_is_looked_for_is_left(asked_before: int):
+    place = asked_for()
+    row = replace(place.row(), attempts={ASKED: asked_before})
+    place.ledger.rows["22WEV", L1C] = row
+    after = row.advanced(State.CLASSIFIED, step="classify", at=NOON)
+    place.ledger.interfere = lambda: place.ledger.rows.update({("22WEV", L1C): after})
+    assert place.rescues() == []
+    assert place.row() == after
+
+
+def test_the_lot_falls_on_months_whose_turn_it_is_alone():
+    place = months(MONTHS_PER_RUN * 4)
+    for run in range(1, 5):
+        place.rescues()
+        assert checked(place) == MONTHS_PER_RUN * run
+        place.clock.advance(minutes=15)

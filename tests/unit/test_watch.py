@@ -116,6 +116,28 @@ def test_one_run_sends_a_bounded_number_of_rescues_and_the_next_goes_on():
     assert [len(rescues(ledger, clock)) for _ in range(3)] == [MOST_AT_ONCE, len(many) - MOST_AT_ONCE, 0]
 
 
+def moved_on(state: State) -> tuple[FakeLedger, Record]:
+    """A ledger in which a product that is stuck in ``state`` moves on while watch looks at it, and the row after."""
+    ledger = FakeLedger([waiting(state)])
+    after = ledger.rows["22WEV", L1C].advanced(State.CLASSIFIED, step="classify", at=NOON, results="surface/x")
+    ledger.interfere = lambda: ledger.rows.update({("22WEV", L1C): after})
+    return ledger, after
+
+
+@pytest.mark.parametrize("state", [State.DISCOVERED, State.STAGED, State.CORRECTED])
+def test_a_product_that_moves_on_while_watch_looks_at_it_is_not_rescued(state: State):
+    ledger, after = moved_on(state)
+    assert rescues(ledger, FakeClock()) == []
+    assert ledger.rows["22WEV", L1C] == after
+
+
+def test_a_product_that_moves_on_while_watch_gives_it_up_is_not_given_up():
+    ledger, after = moved_on(State.STAGED)
+    ledger.rows["22WEV", L1C] = replace(ledger.rows["22WEV", L1C], attempts={"watch": MAX_RESCUES})
+    assert rescues(ledger, FakeClock()) == []
+    assert ledger.rows["22WEV", L1C] == after
+
+
 def test_retry_starts_from_the_latest_input_that_is_left():
     name, store = ProductName.parse(L1C), FakeStore()
     for path, queue, state in (
