@@ -12,6 +12,7 @@ bp = func.Blueprint()
 def watch(timer: func.TimerRequest) -> None:
     """See what waits, send again what lost its message, heal what lost its blobs, and measure it all."""
     from functions.measuring import export, measured
+    from shared.errors import TransientError
     from shared.measures import RESCUES, Measure
     from shared.messages import CLASSIFICATIONS
     from shared.pipeline import runs
@@ -22,7 +23,11 @@ def watch(timer: func.TimerRequest) -> None:
 
     outside = services()
     in_force(outside.store, ledger=outside.ledger, clock=outside.clock)  # says soon that a watchlist is refused
-    enter_poison(queues=outside.queues, ledger=outside.ledger, clock=outside.clock)
+    trouble = None
+    try:
+        enter_poison(queues=outside.queues, ledger=outside.ledger, clock=outside.clock)
+    except TransientError as error:
+        trouble = error
     sent = 0
     for rescue in step.watch(ledger=outside.ledger, queues=outside.queues, clock=outside.clock):
         outside.queues.send(rescue.queue, rescue.message.encode())
@@ -32,4 +37,6 @@ def watch(timer: func.TimerRequest) -> None:
         outside.queues.send(rescue.queue, rescue.message.encode())
         sent += 1
     export([*measured(), Measure(RESCUES, sent)])
+    if trouble is not None:
+        raise trouble  # only now: it hides nothing else, and a run that fails is seen
     runs.note("watch", outside.store, outside.clock)

@@ -15,7 +15,7 @@ from functions.api.ordering import orders
 from functions.api.outside import OfProduct, Outside
 from functions.api.problems import ALWAYS, answers
 from shared.errors import WrongState
-from shared.models import BlobPath
+from shared.models import RESULT_MANIFEST, BlobPath
 from shared.pipeline.extract import MOST_PIXELS, at_point, within
 from shared.records import DRONE, Record
 from shared.science.layers import LAYERS
@@ -106,10 +106,15 @@ def _layers(record: Record, outside: Services) -> Mapping[str, Callable[[], Bina
         raise WrongState(f"{record.name} is an orthomosaic; points and areas are read from products of a tile only.")
     folder = BlobPath.parse(record.results)
     paths = [info.path for info in outside.store.list(folder)]
+    if folder / RESULT_MANIFEST not in paths:
+        raise WrongState(f"The results of {record.name} are in the making; ask again in a few minutes.")
     files = {}
     for layer in LAYERS:
         path = next((path for path in paths if f"_{layer.name}_" in path.name and path.name.endswith(".tif")), None)
         if path is None:
-            raise WrongState(f"{record.name} has no layer {layer.name} at the moment; it may be in the making.")
+            raise WrongState(
+                f"The file of layer {layer.name} of {record.name} is gone; 'reclassify' makes it again, or watch does, "
+                "which looks twice a day."
+            )
         files[layer.name] = partial(outside.store.reader, path)
     return files

@@ -6,6 +6,7 @@ products that a person or watch sent on their way again in between.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from shared import measures as known
+from shared.errors import TransientError
 from shared.measures import Measure, Metric
 from shared.messages import BLOB_TRIGGER_POISON, QUEUES, poison_of
 from shared.models import State
@@ -35,6 +37,7 @@ LEGS = {  # name -> the times of a record at which it begins and ends
 ALL_QUEUES = (*(name for queue in QUEUES for name in (queue, poison_of(queue))), BLOB_TRIGGER_POISON)
 _AGAIN = ("retry", "watch", "reclassify")  # what makes a leg say nothing about the pipeline
 _DONE = {State.CLASSIFIED, State.REJECTED}
+_log = logging.getLogger("icewatch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,14 @@ class Seen:
 
 
 def look_at(queues: Queues) -> dict[str, QueueLook]:
-    """How all queues stand, poison included."""
+    """How all queues stand, poison included; one that cannot be looked into is left out, and hides no other number."""
     looks = {}
     for queue in ALL_QUEUES:
-        waiting = queues.peek(queue)
-        looks[queue] = QueueLook(queues.depth(queue), min((message.since for message in waiting), default=None))
+        try:
+            waiting = queues.peek(queue)
+            looks[queue] = QueueLook(queues.depth(queue), min((message.since for message in waiting), default=None))
+        except TransientError as error:
+            _log.error("Queue %s cannot be looked into: %s", queue, error)
     return looks
 
 

@@ -2,7 +2,8 @@
 
     STAGED without its zip            -> staged again
     CORRECTED without its L2A folder  -> corrected again from the zip, or staged again
-    CLASSIFIED without its results    -> classified again; FAILED where the L2A is gone too, for somebody removed both
+    CLASSIFIED without its results,   -> classified again; FAILED where the L2A is gone too, for somebody removed both
+    or without one file of them
     an L2A folder without a row       -> classified, which gives it a row
     fewer rows than catalogue entries -> searched again
     a successor that is published     -> the older product is superseded
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -40,11 +41,6 @@ from shared.messages import (
 from shared.models import (
     L1C,
     L2A,
-    MANIFEST,
-    RESULT_MANIFEST,
-    STAGING,
-    SURFACE,
-    BlobPath,
     Level,
     ProductName,
     State,
@@ -53,8 +49,9 @@ from shared.models import (
 from shared.pipeline.discover_choice import Known, month_of, published
 from shared.pipeline.outcome import superseded
 from shared.pipeline.reclassify import lost
+from shared.pipeline.reconcile_blobs import Blobs
 from shared.pipeline.watch import MAX_RESCUES, MOST_AT_ONCE, Rescue, product_message
-from shared.ports import BlobInfo, Clock, Ledger, ObjectStore
+from shared.ports import Clock, Ledger, ObjectStore
 from shared.records import MonthRecord, Record, age
 
 MONTHS_PER_RUN = 24
@@ -81,7 +78,7 @@ def reconcile(*, ledger: Ledger, store: ObjectStore, clock: Clock, waiting: int 
     rescues = list(islice(lost(records, ledger, now, waiting=waiting), MOST_AT_ONCE))
     due = (month for month in months.keys() | rows.keys() if _is_due(rows.get(month), now))
     for month in _by_lot(due, now):
-        check = _Check(month, months.get(month, {}), _Blobs.of(month, store), ledger, store, now)
+        check = _Check(month, months.get(month, {}), Blobs.of(month, store), ledger, store, now)
         rescues += check.heal(rows.get(month))
     return rescues
 
@@ -112,32 +109,6 @@ def _is_listed(record: Record) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Blobs:
-    """What lies in the store for one tile-month, by product name."""
-
-    zips: Mapping[str, BlobPath]  # staged L1C, and official L2A that are not unpacked
-    l2a: Mapping[str, datetime]  # complete L2A folders, and when their manifest came
-    results: frozenset[str]  # complete result folders, by L2A product
-
-    @classmethod
-    def of(cls, month: TileMonth, store: ObjectStore) -> _Blobs:
-        """List the containers."""
-
-        def names(container: str, ending: str) -> Iterator[tuple[str, BlobInfo]]:
-            folder = BlobPath(container, f"{month.tile}/{month.year:04d}/{month.month:02d}")
-            for info in store.list(folder):
-                leaf = info.path.name.removeprefix(f"{folder.name}/")
-                if leaf.endswith(ending):
-                    yield leaf.removesuffix(ending), info
-
-        return cls(
-            zips={name: info.path for place in (L1C, STAGING) for name, info in names(place, ".SAFE.zip")},
-            l2a={name: info.modified for name, info in names(L2A, f".SAFE/{MANIFEST}")},
-            results=frozenset(name for name, _ in names(SURFACE, f".SAFE/{RESULT_MANIFEST}")),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class _Heal:
     """How a product goes on of which something is gone."""
 
@@ -152,7 +123,7 @@ class _Check:
 
     month: TileMonth
     known: Known
-    blobs: _Blobs
+    blobs: Blobs
     ledger: Ledger
     store: ObjectStore
     now: datetime
@@ -184,9 +155,15 @@ class _Check:
                 return _Heal(f"the L2A folder of {record.name} is gone", State.STAGED, again)
             case State.CORRECTED if not has_l2a:
                 return self._fetch_again(record, f"the L2A folder of {record.name} is gone")
-            case State.CLASSIFIED if record.l2a not in self.blobs.results:
-                return self._classify_again(record, f"the results of {record.name} are gone", has_l2a=has_l2a)
+            case State.CLASSIFIED if gone := self._gone(record):
+                return self._classify_again(
+                    record, f"{gone} of {record.name} {'is' if ' in ' in gone else 'are'} gone", has_l2a=has_l2a
+                )
         return None
+
+    def _gone(self, record: Record) -> str:
+        """What is gone of the results of ``record``; empty where they are whole."""
+        return self.blobs.lack(record.l2a, self.store)
 
     @staticmethod
     def _classify_again(record: Record, lack: str, *, has_l2a: bool) -> _Heal:
@@ -210,7 +187,9 @@ class _Check:
         tries = record.attempts.get("watch", 0)
         rescue = heal.rescue if tries < MAX_RESCUES else None
 
-        lost = {"results": ""} if record.state is State.CLASSIFIED else {}  # or views would show what is not there
+        # Or views would show what is not there; of results that lack a file they show the rest.
+        is_lost = record.state is State.CLASSIFIED and record.l2a not in self.blobs.results
+        lost = {"results": ""} if is_lost else {}
 
         def healed(old: Record) -> Record:
             if old.state is not record.state or old.times != record.times:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from functools import partial
 
+from shared.errors import TransientError
 from shared.messages import BLOB_TRIGGER_POISON, QUEUES, poison_of
 from shared.pipeline.poison import poison, poison_blob
 from shared.ports import Clock, Ledger, Queues, Waiting
@@ -20,17 +22,23 @@ _log = logging.getLogger("icewatch")
 
 
 def enter_poison(*, queues: Queues, ledger: Ledger, clock: Clock) -> list[Record]:
-    """Enter what lies in the poison queues; returns the rows about it. Busy storage raises, the next run goes on."""
-    now = clock()
-    rows = [
-        poison(queue, waiting.text.encode(), ledger=ledger, clock=clock, since=waiting.since)
-        for queue in QUEUES
-        for waiting in _lying(poison_of(queue), queues, now)
-    ]
-    return rows + [
-        poison_blob(waiting.text.encode(), ledger=ledger, clock=clock, since=waiting.since)
-        for waiting in _lying(BLOB_TRIGGER_POISON, queues, now)
-    ]
+    """Enter what lies in the poison queues; returns the rows about it.
+
+    Busy storage raises, and the next run goes on; a queue that cannot be looked into raises when the others are done.
+    """
+    now, troubles = clock(), list[TransientError]()
+    handlers = {poison_of(queue): partial(poison, queue) for queue in QUEUES} | {BLOB_TRIGGER_POISON: poison_blob}
+    rows = []
+    for queue, handle in handlers.items():
+        try:
+            lying = _lying(queue, queues, now)
+        except TransientError as error:
+            troubles.append(error)
+            continue
+        rows += [handle(each.text.encode(), ledger=ledger, clock=clock, since=each.since) for each in lying]
+    if troubles:
+        raise troubles[0]
+    return rows
 
 
 def _lying(queue: str, queues: Queues, now: datetime) -> list[Waiting]:

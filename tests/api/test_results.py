@@ -151,3 +151,16 @@ def test_a_point_outside_the_tile_is_refused(world: World):
 def test_what_has_no_layers_is_not_asked_at_a_point(busy: World):
     answer = busy.client().get(f"/api/products/{a_record(9).name}/point", params={"longitude": 0, "latitude": 0})
     assert answer.status_code == 409
+
+
+def test_a_map_that_is_gone_and_one_that_is_in_the_making_are_told_apart(world: World):
+    def detail() -> str:
+        answer = world.client().get(f"/api/products/{L1C}/point", params={"longitude": -49.1, "latitude": 67.0})
+        assert answer.status_code == 409
+        return str(answer.json()["detail"])
+
+    results = BlobPath("surface", FOLDER.removeprefix("/api/results/"))
+    world.store.delete(BlobPath("surface", CLASS.removeprefix("/api/results/")))
+    assert detail().startswith(f"The file of layer CLASS of {L1C} is gone; 'reclassify' makes it again")
+    world.store.delete(results / "manifest.json")
+    assert "in the making" in detail()

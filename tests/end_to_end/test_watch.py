@@ -16,6 +16,7 @@ from functions import measuring
 from functions.watch import watch
 from local.azurite import Azurite
 from shared.adapters.telemetry import Telemetry
+from shared.errors import StorageUnavailable
 from shared.messages import CORRECTIONS, PRODUCTS, CorrectionMessage, poison_of
 from shared.models import ProductName, State, staged_zip
 from shared.pipeline import runs, watch_poison
@@ -87,3 +88,19 @@ def test_watch_measures_heals_once_and_enters_poison(place: Place):
     }
     assert samples["icewatch_queue_depth", poison_of(CORRECTIONS)] == 1
     assert samples["icewatch_products", "FAILED"] == 1
+
+
+def test_a_queue_that_cannot_be_looked_into_hides_no_number_and_fails_the_run(place: Place, monkeypatch):
+    peek = place.outside.queues.peek
+
+    def broken(queue: str):
+        if queue == poison_of(PRODUCTS):
+            raise StorageUnavailable("The queue answers 500.")
+        return peek(queue)
+
+    monkeypatch.setattr(place.outside.queues, "peek", broken)
+    with pytest.raises(StorageUnavailable, match="answers 500"):
+        run_watch(None)
+    assert place.exported[0]["icewatch.queue.depth", CORRECTIONS] == 0
+    assert ("icewatch.queue.depth", poison_of(PRODUCTS)) not in place.exported[0]
+    assert runs.runs("watch", place.outside.store).last is None

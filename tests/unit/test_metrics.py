@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from shared import measures as known
+from shared.errors import StorageUnavailable
 from shared.measures import METRICS, Measure, Metric
 from shared.messages import CORRECTIONS, PRODUCTS, QUEUES, poison_of
 from shared.models import State, Tile, TileMonth
@@ -66,6 +67,16 @@ def test_every_queue_tells_its_depth_and_the_age_of_what_waits_longest_poison_in
     assert value(found, known.QUEUE_AGE, queue="corrections-poison") == 7200
     assert (value(found, known.QUEUE_DEPTH, queue=PRODUCTS), value(found, known.QUEUE_AGE, queue=PRODUCTS)) == (1, 0)
     assert {poison_of(queue) for queue in QUEUES} | {"webjobs-blobtrigger-poison"} <= set(ALL_QUEUES)
+
+
+@pytest.mark.parametrize("method", ["peek", "depth"])
+def test_a_queue_that_cannot_be_looked_into_is_left_out_and_the_others_tell(method: str, caplog):
+    queues = FakeQueues()
+    queues.fail(method, StorageUnavailable("The queue answers 500."))
+    found = measures(seen(a_record(), queues=look_at(queues)), Prices())
+    assert {m.attributes["queue"] for m in found if m.metric is known.QUEUE_DEPTH} == set(ALL_QUEUES[1:])
+    assert value(found, known.PRODUCTS, state="CLASSIFIED") == 1
+    assert f"Queue {ALL_QUEUES[0]} cannot be looked into: The queue answers 500." in caplog.text
 
 
 def test_a_clock_that_is_behind_makes_no_negative_age():
@@ -159,6 +170,13 @@ def test_a_product_costs_the_seconds_of_its_steps_at_the_prices_of_where_they_ru
     assert value(found, known.COST, step="stage") == pytest.approx(4.0)
     rejected = a_record(1, state=State.REJECTED, seconds={"stage": 300.0})  # it cost as much
     assert value(measures(seen(a_record(), rejected), prices), known.COST, step="stage") == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.CORRECTED, State.STAGED, State.SKIPPED])
+def test_what_is_not_done_costs_nothing_yet(state: State):
+    begun_again = a_record(1, state=state, seconds={"stage": 300.0})
+    found = measures(seen(a_record(), begun_again), Prices(gb_second=0.01, instance_gb=2))
+    assert value(found, known.COST, step="stage") == pytest.approx(2.0)
 
 
 def test_a_watched_tile_tells_when_it_last_came_through_and_one_that_never_did_is_counted():

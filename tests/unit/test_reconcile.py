@@ -54,7 +54,7 @@ class Place:
 
     def holds(self, *paths) -> Place:
         for path in paths:
-            self.store.write(path, b"x")
+            self.store.write(path, b'{"files": []}')
         return self
 
     def rescues(self) -> list[tuple[str, str]]:
@@ -392,3 +392,71 @@ def test_the_lot_falls_on_months_whose_turn_it_is_alone():
         place.rescues()
         assert checked(place) == MONTHS_PER_RUN * run
         place.clock.advance(minutes=15)
+
+
+LAYER = surface_folder(ProductName.parse(L2A)) / "T22WEV_20240716T151809_CLASS_20m.tif"
+
+
+def with_results(manifest: bytes) -> Place:
+    place = a_place(a_record(State.CLASSIFIED, results="surface/22WEV/x.SAFE")).holds(FOLDER, LAYER)
+    place.store.write(RESULTS, manifest)
+    return place
+
+
+LISTS_LAYER = f'{{"files": [{{"name": "{LAYER.name.rpartition("/")[2]}"}}]}}'.encode()
+
+
+def test_one_result_file_that_is_gone_is_made_again_and_the_others_stay_in_view():
+    place = with_results(LISTS_LAYER)
+    assert place.rescues() == []
+    place.store.delete(LAYER)
+    place.clock.now += CHECK_EVERY
+    assert place.rescues() == [(CLASSIFICATIONS, L2A)]
+    assert (place.row().state, place.row().results) == (State.CORRECTED, "surface/22WEV/x.SAFE")
+    assert "CLASS_20m.tif in the results of" in place.row().error
+
+
+@pytest.mark.parametrize("manifest", [b"", b"[]", b'{"files": [{"name": ""}]}'])
+def test_results_whose_manifest_cannot_be_read_are_made_again(manifest: bytes):
+    assert with_results(manifest).rescues() == [(CLASSIFICATIONS, L2A)]
+
+
+def test_a_file_written_after_the_listing_is_not_missing():
+    place = with_results(LISTS_LAYER)
+    place.store.delete(LAYER)
+    read = place.store.read
+
+    def written_before_the_manifest_is_read(path):
+        place.store.write(LAYER, b"x")
+        return read(path)
+
+    place.store.read = written_before_the_manifest_is_read  # type: ignore[method-assign]
+    assert place.rescues() == []
+
+
+def test_a_row_without_a_readable_l2a_name_stops_no_healing():
+    place = a_place(a_record(State.CLASSIFIED, l2a=""), a_record(State.STAGED, OLDER))
+    assert place.rescues() == [(PRODUCTS, OLDER)]
+    assert place.row().state is State.FAILED
+
+
+def test_a_healing_leaves_alone_what_a_step_has_written_since_in_the_same_state():
+    place = a_place(a_record(State.CORRECTED))
+    written = a_record(State.CORRECTED, times={"stage": YESTERDAY, "correct": NOON})
+    place.ledger.interfere = lambda: place.ledger.rows.update({("22WEV", L1C): written})
+    assert place.rescues() == []
+    assert place.row() == written
+
+
+def test_a_search_that_ends_while_the_month_is_looked_at_keeps_what_it_found():
+    place = a_place(a_record(State.REJECTED), month=a_month(1))
+    listing = place.store.list
+
+    def searched_meanwhile(folder):
+        place.ledger.save_month(a_month(4, searched=NOON, closed=True))
+        return listing(folder)
+
+    place.store.list = searched_meanwhile  # type: ignore[method-assign]
+    place.rescues()
+    row = place.ledger.month_rows[MONTH]
+    assert (row.found, row.searched, row.closed, row.checked) == (4, NOON, True, NOON)

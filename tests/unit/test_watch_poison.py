@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.errors import StorageUnavailable
 from shared.messages import (
     BLOB_TRIGGER_POISON,
     CLASSIFICATIONS,
@@ -160,3 +161,11 @@ def test_the_handler_that_comes_late_changes_nothing():
     (row,) = enter(queues, ledger)
     late = poison(PRODUCTS, row.message.encode(), ledger=ledger, clock=FakeClock(NOON + timedelta(hours=1)))
     assert late == row
+
+
+def test_a_queue_that_cannot_be_looked_into_is_told_when_the_others_are_entered():
+    ledger, queues = FakeLedger(), lying(poison_of(CLASSIFICATIONS), MESSAGES[CLASSIFICATIONS].encode())
+    queues.fail("peek", StorageUnavailable("The queue answers 500."))
+    with pytest.raises(StorageUnavailable, match="answers 500"):
+        enter(queues, ledger)
+    assert [row.state for row in ledger.rows.values()] == [State.FAILED]
