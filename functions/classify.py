@@ -1,6 +1,7 @@
 """classify: blob created l2a/.../manifest.safe -> surface/... ; reclassify: the same step, asked for by queue."""
 
 import os
+from collections.abc import Callable
 from functools import partial
 
 import azure.functions as func
@@ -42,6 +43,19 @@ def reclassify(message: func.QueueMessage) -> None:
 
 def _classify(product: ProductName, *, again: bool, because: str = "") -> None:
     from shared.pipeline import classify as step
+
+    outside = services()
+    lock = outside.surface_locks.take(product)
+    if lock is None:
+        waits = step.put_back(product, again=again, because=because)
+        outside.queues.send(CLASSIFICATIONS, waits.encode(), delay_seconds=step.WAIT)
+        return
+    with lock:
+        _classify_alone(product, again=again, because=because, check=lock.check)
+
+
+def _classify_alone(product: ProductName, *, again: bool, because: str, check: Callable[[], None]) -> None:
+    from shared.pipeline import classify as step
     from shared.pipeline.surface import Options
     from shared.pipeline.watching import settings_of, watchlist
 
@@ -65,4 +79,5 @@ def _classify(product: ProductName, *, again: bool, because: str = "") -> None:
         clock=outside.clock,
         again=again,
         because=because,
+        check=check,
     )

@@ -123,6 +123,13 @@ class Services:
         return self._keep(ProductLocks(Leases(self._account.blobs())))
 
     @cached_property
+    def surface_locks(self) -> ProductLocks:
+        """Locks in blob storage: at most one run at a time writes one result folder."""
+        from shared.adapters.leases import Leases, ProductLocks
+
+        return self._keep(ProductLocks(Leases(self._account.blobs()), "classify"))
+
+    @cached_property
     def surface_tools(self) -> Tools:
         """What classification reads and writes rasters and pictures with."""
         from shared.adapters.quicklook import quicklook
@@ -192,7 +199,8 @@ class Services:
 
     def close(self) -> None:
         """Give all connections back; what is asked for afterwards is built anew."""
-        for part in ("store", "links", "queues", "ledger", "catalogue", "intake", "dhus", "product_locks"):
+        kept = "store links queues ledger catalogue intake dhus product_locks surface_locks"
+        for part in kept.split():
             self.__dict__.pop(part, None)
         self._opened.close()
 

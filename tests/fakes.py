@@ -423,6 +423,34 @@ class FakeSlots(Scripted):
             raise StorageUnavailable("Download slot 0 was lost: its lease could not be renewed.")
 
 
+class FakeLock:
+    """What FakeLocks gave out. ``lost`` makes ``check`` raise."""
+
+    def __init__(self, held: set[str], name: str) -> None:
+        self._held, self._name, self.lost = held, name, False
+        held.add(name)
+
+    def __enter__(self) -> FakeLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.discard(self._name)
+
+    def check(self) -> None:
+        if self.lost:
+            raise StorageUnavailable(f"The lock of {self._name} was lost: its lease could not be renewed.")
+
+
+class FakeLocks:
+    """Locks by name; ``held`` are those that somebody has."""
+
+    def __init__(self) -> None:
+        self.held: set[str] = set()
+
+    def take(self, name: object) -> FakeLock | None:
+        return None if str(name) in self.held else FakeLock(self.held, str(name))
+
+
 class FakeTally(Scripted):
     """Tally: a dictionary."""
 

@@ -120,18 +120,21 @@ class Held:
 
 
 class ProductLocks:
-    """At most one worker at a time on one product: a lease on ``locks/correct-<product>``, a blob that goes with it."""
+    """At most one run of ``step`` at a time on one product: a lease on ``locks/<step>-<product>``.
 
-    def __init__(self, leases: Leases) -> None:
-        self._leases = leases
+    The blob goes with its lease.
+    """
+
+    def __init__(self, leases: Leases, step: str = "correct") -> None:
+        self._leases, self._step = leases, step
 
     def close(self) -> None:
         """Give the connections back."""
         self._leases.service.close()
 
-    def take(self, product: ProductName) -> Held | None:
-        """The lock of ``product``, held until the context is left; None where another worker has it."""
-        return self._leases.take(f"correct-{product}", f"The lock of {product}", passing=True)
+    def take(self, product: ProductName | str) -> Held | None:
+        """The lock of ``product``, or of an orthomosaic's name, until the context is left; None: another has it."""
+        return self._leases.take(f"{self._step}-{product}", f"The lock of {product}", passing=True)
 
 
 def _acquire(client: BlobClient, seconds: int) -> BlobLeaseClient | None:

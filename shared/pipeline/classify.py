@@ -10,11 +10,13 @@ half-written looks complete; whatever an older run left beside the new results i
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from shared.errors import NotFound
+from shared.messages import COMPLETE, ClassificationMessage
 from shared.models import MANIFEST, Level, ProductName, State, l2a_folder, surface_folder
 from shared.pipeline.outcome import Attempt, attempt, entered
 from shared.pipeline.reclassify import is_due
@@ -25,7 +27,9 @@ from shared.ports import Clock, Ledger, ObjectStore
 from shared.records import Record
 from shared.science.forest import Classifier
 
+WAIT = 60  # seconds; the lock of a run that died is free by then
 _DONE = {State.CLASSIFIED, State.REJECTED, State.SKIPPED}
+_log = logging.getLogger("icewatch")
 
 
 def classify(
@@ -39,18 +43,20 @@ def classify(
     clock: Clock,
     again: bool = False,
     because: str = "",
+    check: Callable[[], None] = lambda: None,
 ) -> Record | None:
     """Classify ``product``, an L2A product whose folder lies complete in the store.
 
     ``load_classifier`` and ``options`` are called only where there is something to do; what they refuse becomes the
     product's reason. ``again`` asks for it although it is classified, rejected or superseded already: another model,
     other options, late files; ``because`` is the reason that its message gives, which may have been seen to since.
+    ``check`` is called before each write and raises where the caller is no longer alone at work on the product.
     """
     record = _entered(product, ledger, clock)
     if record.is_cancelled or not (is_due(record, because) if again else record.state not in _DONE):
         return None
     with attempt(ledger, record, "classify", clock) as this:
-        results = Results(store, surface_folder(product))
+        results = Results(store, surface_folder(product), check)
         with _saying_what_is_lost(this, results):
             outcome = map_surface(
                 _BlobMembers(store, product),
@@ -66,6 +72,15 @@ def classify(
                 results.remove()
         _noted(this, outcome, product)
     return ledger.get(record.partition, record.name)
+
+
+def put_back(product: ProductName, *, again: bool, because: str) -> ClassificationMessage:
+    """The message that asks again, after WAIT, because another run is at work on ``product`` now.
+
+    Nothing gets lost that way: the run at work may have begun with another model, or may die.
+    """
+    _log.info("classify: %s is in work elsewhere and is looked at again in %d s", product, WAIT)
+    return ClassificationMessage(product=str(product), because=because if again else COMPLETE)
 
 
 @contextmanager

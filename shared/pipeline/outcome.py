@@ -74,7 +74,7 @@ class Attempt:
     def write(self, change: Callable[[Record], Record]) -> Record:
         """Change the row, unless the product was superseded, published anew, or brought further by another instance.
 
-        Who classifies writes the row last as well as the results: of two at a time the later one counts in both.
+        Who classifies is alone with the product's results, by their lock, and writes the row as they are.
         """
 
         def changed(old: Record) -> Record:

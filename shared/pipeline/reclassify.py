@@ -14,6 +14,7 @@ from functools import partial
 from shared.messages import (
     ASKED_FOR,
     CLASSIFICATIONS,
+    COMPLETE,
     NO_ROW,
     RESULTS_GONE,
     RETRIED,
@@ -32,7 +33,7 @@ LOST_AFTER = timedelta(hours=6)  # a person may ask again then; watch waits long
 _DONE = {State.CLASSIFIED, State.REJECTED, State.FAILED}
 _ENDED = _DONE | {State.SKIPPED}
 # Why a message is sent that begins with the row: it stands at CORRECTED before the message goes out.
-_FROM_CORRECTED = {RETRIED, STUCK, RESULTS_GONE, NO_ROW}
+_FROM_CORRECTED = {RETRIED, STUCK, RESULTS_GONE, NO_ROW, COMPLETE}
 _NOT_OURS = {"sensing", "published", "deleted"}  # times that say what the provider did
 
 
@@ -41,7 +42,9 @@ def is_waiting(record: Record) -> bool:
     asked = record.times.get(ASKED)
     if asked is None or record.state not in _DONE or not record.l2a:
         return False
-    return asked == max(at for name, at in record.times.items() if name not in _NOT_OURS)
+    begun = timedelta(seconds=record.seconds.get("classify", 0.0))  # what was at work when it was asked does not count
+    ours = {name: at for name, at in record.times.items() if name not in _NOT_OURS}
+    return asked == max(at - begun if name == "classify" else at for name, at in ours.items())
 
 
 def is_awaited(record: Record, now: datetime) -> bool:

@@ -64,6 +64,15 @@ def test_a_product_is_in_one_hand_at_a_time_and_others_are_free(leases: Leases) 
         pass
 
 
+def test_the_locks_of_two_steps_are_two(leases: Leases) -> None:
+    correcting, classifying = ProductLocks(leases).take(PRODUCT), ProductLocks(leases, "classify").take(PRODUCT)
+    assert correcting is not None
+    assert classifying is not None
+    with correcting, classifying:
+        assert blobs(leases) == [f"classify-{PRODUCT}", f"correct-{PRODUCT}"]
+        assert ProductLocks(leases, "classify").take(PRODUCT) is None
+
+
 def test_nothing_stays_in_the_store_when_the_lock_is_given_back(leases: Leases) -> None:
     lock = ProductLocks(leases).take(PRODUCT)
     assert lock is not None

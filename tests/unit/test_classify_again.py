@@ -9,7 +9,7 @@ import pytest
 
 from shared.adapters.models import load_classifier
 from shared.errors import StorageUnavailable
-from shared.messages import ASKED_FOR, LATE_FILES, NO_ROW, RESULTS_GONE, RETRIED, STUCK
+from shared.messages import ASKED_FOR, COMPLETE, LATE_FILES, NO_ROW, RESULTS_GONE, RETRIED, STUCK
 from shared.models import State, l2a_folder
 from shared.pipeline.reclassify import asked, is_due
 from shared.records import Record
@@ -85,7 +85,7 @@ def a_row(state: State, **times: datetime) -> Record:
     return replace(CORRECTED, state=state, times={"correct": BEFORE, **times})
 
 
-@pytest.mark.parametrize("because", [RETRIED, STUCK, RESULTS_GONE, NO_ROW])
+@pytest.mark.parametrize("because", [RETRIED, STUCK, RESULTS_GONE, NO_ROW, COMPLETE])
 def test_a_message_that_brings_a_product_back_is_worked_on_once(because: str) -> None:
     for done in (State.CLASSIFIED, State.REJECTED, State.SKIPPED):
         assert not is_due(a_row(done, classify=NOON), because)
@@ -99,6 +99,13 @@ def test_what_a_person_asked_for_is_worked_on_until_something_became_of_it(state
     assert is_due(waits, ASKED_FOR)
     assert not is_due(replace(waits, times={**waits.times, "classify": NOON}), ASKED_FOR)
     assert is_due(replace(waits, state=State.CORRECTED), ASKED_FOR)
+
+
+def test_who_was_at_work_when_it_was_asked_for_has_not_answered_it() -> None:
+    """It may have begun with the model of before."""
+    since = a_row(State.CLASSIFIED, classify=NOON, reclassify=NOON - timedelta(seconds=40))
+    assert is_due(replace(since, seconds={"classify": 60.0}), ASKED_FOR)
+    assert not is_due(replace(since, seconds={"classify": 30.0}), ASKED_FOR)
 
 
 @pytest.mark.parametrize("because", [LATE_FILES, "", "another mask"])

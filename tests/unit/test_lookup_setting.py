@@ -19,7 +19,7 @@ from shared.pipeline.surface import Options, Tools
 from shared.records import Record
 from shared.settings import STORAGE, Settings
 from shared.wiring import Services, services
-from tests.fakes import FakeClock, FakeLedger, FakeStore
+from tests.fakes import FakeClock, FakeLedger, FakeLocks, FakeStore
 from tests.lookup_tables import like, npz
 from tests.small_l2a import PRODUCT, Scene, l2a_files_of
 from tests.unit.test_function_app import Reference
@@ -50,7 +50,7 @@ def test_the_function_adds_the_layers_of_the_table_that_the_setting_names(
     monkeypatch.setenv("LOOKUP_TABLE", name)
     store, ledger = FakeStore({l2a_folder(PRODUCT) / file: data for file, data in files.items()}), corrected()
     store.write(BlobPath(MODELS, "grains/for-the-function.npz"), npz(**like(scene)))
-    for part, fake in (("store", store), ("ledger", ledger)):
+    for part, fake in (("store", store), ("ledger", ledger), ("surface_locks", FakeLocks())):
         monkeypatch.setitem(vars(services()), part, fake)  # in the place of what is built when first asked for
     told: dict[str, Any] = {"ContainerName": "l2a", "BlobName": f"{l2a_folder(PRODUCT).name}/manifest.safe"}
     run(BlobName(data=Reference(**told)))
