@@ -15,13 +15,15 @@ from shared.pipeline.surface_results import VERSION, File, instant, model_facts
 from shared.science.classes import SurfaceClass
 from shared.science.layers import Layer
 
+_DIGITS = 9  # of a degree: a tenth of a millimetre, as small as a pixel may be
+
 
 def item(made: MadeByDrone, files: Sequence[tuple[File, Layer | None]]) -> dict[str, Any]:
     """The Item as a dictionary; ``files`` are those emitted so far, which become its assets.
 
     Its datetime is what the file states, or else when the results were made, and a property says which.
     """
-    shape, bbox = outline(made.place.outline)
+    shape, bbox = outline(made.place.outline, digits=_DIGITS)
     stac = Item(
         id=made.name,
         geometry=mapping(shape),

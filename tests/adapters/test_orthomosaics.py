@@ -66,6 +66,17 @@ def test_where_there_is_nothing_there_is_nothing(how: str) -> None:
     assert found[:, 10:] == pytest.approx(BANDS[:, 10:], abs=5.1e-5)
 
 
+def test_a_reflectance_as_low_as_no_surface_has_is_no_missing_data() -> None:
+    stored = BANDS.copy()
+    stored[2, :10] = -0.1  # the number that would stand for nodata
+    stored[2, 10:20] = -0.0999
+    with GdalOrthomosaics().open(io.BytesIO(geotiff(stored)), "ortho") as orthomosaic:
+        numbers = orthomosaic.read(WHOLE)
+    assert not RADIOMETRY.lacks_data(numbers).any()
+    assert RADIOMETRY.is_saturated(numbers)[:10].all()
+    assert not RADIOMETRY.is_saturated(numbers)[10:].any()
+
+
 def test_windows_are_the_same_as_the_whole() -> None:
     data = geotiff(BANDS, tiled=True, blockxsize=16, blockysize=16, compress="DEFLATE")
     assert (read(data, Window(7, 11, 40, 50)) == read(data)[:, 7:47, 11:61]).all()
