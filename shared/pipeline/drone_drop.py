@@ -124,6 +124,7 @@ def _done(this: Attempt, outcome: DroneSummary, info: BlobInfo) -> None:
         checksum=_digest(info),
         processor=PROCESSOR,
         results=str(drone_folder(outcome.name)),
+        reason=outcome.note,
         usable_percent=outcome.usable_percent,
         classified_percent=outcome.classified_percent,
         class_percent=outcome.class_percent,

@@ -9,7 +9,7 @@ from pystac import Item
 from pystac.extensions.projection import ProjectionExtension
 from shapely.geometry import mapping
 
-from shared.pipeline.drone_results import MadeByDrone
+from shared.pipeline.drone_results import MadeByDrone, rounded
 from shared.pipeline.surface_item import PROCESSING, add_asset, outline
 from shared.pipeline.surface_results import VERSION, File, instant, model_facts
 from shared.science.classes import SurfaceClass
@@ -54,7 +54,7 @@ def _properties(made: MadeByDrone) -> dict[str, Any]:
         "created": instant(made.created),
         "updated": instant(made.created),
         "title": f"Ice surface of orthomosaic {made.name}",
-        "gsd": round(made.place.metres, 4),
+        "gsd": rounded(made.place.metres),
         "processing:level": "L3",
         "processing:datetime": instant(made.created),
         "processing:software": {"IceWatch": VERSION},

@@ -81,6 +81,13 @@ def test_results_appear_and_the_file_stays_in_the_inbox(inbox: Inbox) -> None:
     )
 
 
+def test_a_place_drawn_unevenly_is_noted_in_the_ledger(inbox: Inbox) -> None:
+    record = inbox.drop(geotiff(BANDS, crs="EPSG:3857", transform=(900, 0, -5.5e6, 0, -900, 1.02e7)))
+    assert record is not None
+    assert record.state is State.CLASSIFIED
+    assert "areas are counted with the mean" in record.reason
+
+
 def test_the_same_event_again_does_nothing_and_a_new_file_is_classified(inbox: Inbox) -> None:
     inbox.drop(GOOD)
     inbox.store.calls.clear()
