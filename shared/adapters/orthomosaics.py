@@ -21,8 +21,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from shared.adapters.orthomosaic_place import place_of
 from shared.errors import BadProduct, IceWatchError
-from shared.models import shown
 from shared.science.drone import DRONE_BANDS
 from shared.science.orthomosaic import Place, numbers_of
 from shared.science.windows import Window
@@ -31,7 +31,6 @@ MOST_PIXELS = 1_600_000_000  # 40,000 x 40,000: half an hour, which a function h
 MOST_BANDS = 16
 MOST_BLOCK = 64 * 1024 * 1024  # bytes of one block, decoded, over all bands
 SCALES = (1e-10, 1000.0)  # reflectance per stored number
-METRES = (1e-4, 1000.0)  # side of a pixel: from a tenth of a millimetre, far beyond what flies at either end
 FULL_SCALE = 32768.0  # integers without a stated scale: this number is reflectance 1
 _ENV = {"GDAL_NUM_THREADS": "1", "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_CACHEMAX": 64}
 _NAMES = {  # descriptions without spaces and signs, in small letters
@@ -43,8 +42,6 @@ _NAMES = {  # descriptions without spaces and signs, in small letters
     "nearinfrared": "NIR",
     "nearir": "NIR",
 }
-_DEGREE = 111_195.0  # metres of latitude, on a sphere of 6371 km
-_EDGE = 21  # points per side of the outline
 
 
 @dataclass(slots=True, eq=False)  # rasterio keeps open files in a set
@@ -165,7 +162,7 @@ def _examined(dataset: Any, source: _Source, label: str) -> _Orthomosaic:
     )
     scales, offsets = _scaling(dataset, bands, label)
     return _Orthomosaic(
-        place=_place(dataset, label),
+        place=place_of(dataset, label),
         block=(block[0], block[1]),
         is_named=is_named,
         taken=_taken(dataset.tags().get("TIFFTAG_DATETIME", "")),
@@ -228,51 +225,3 @@ def _taken(text: str) -> datetime | None:
         return datetime.strptime(text.strip(), "%Y:%m:%d %H:%M:%S").replace(tzinfo=UTC)
     except ValueError:
         return None
-
-
-def _place(dataset: Any, label: str) -> Place:
-    from rasterio._err import CPLE_BaseError  # what PROJ refuses comes as one, and under no public name
-    from rasterio.errors import RasterioError
-
-    if dataset.crs is None:
-        raise BadProduct(f"{label} has no coordinate system.")
-    a, b, c, d, e, f = tuple(dataset.transform)[:6]
-    if b or d or not (a > 0 > e) or not all(map(math.isfinite, (a, c, e, f))):
-        raise BadProduct(f"{label} is not north-up (its transform is {shown(tuple(dataset.transform)[:6])}); warp it.")
-    if dataset.transform.is_identity or not (dataset.crs.is_projected or dataset.crs.is_geographic):
-        raise BadProduct(f"{label} has no place on the ground in its coordinate system {shown(dataset.crs)}.")
-    try:
-        outline = _outline(dataset)
-        unit = dataset.crs.linear_units_factor[1] if dataset.crs.is_projected else _DEGREE
-    except (RasterioError, CPLE_BaseError) as cause:
-        raise BadProduct(f"{label} has a coordinate system that cannot be used: {shown(cause)}.") from cause
-    if not all(math.isfinite(lon) and math.isfinite(lat) and abs(lat) <= 90 for lon, lat in outline):
-        raise BadProduct(f"{label} lies outside what its coordinate system {shown(dataset.crs, 40)} covers.")
-    # A degree of longitude shrinks towards the poles: by the latitude of the centre, as a drone sees a small place.
-    middle = f + e * dataset.height / 2
-    shrunk = 1.0 if dataset.crs.is_projected else math.cos(math.radians(middle))
-    metres = unit * math.sqrt(a * shrunk * -e)
-    if not METRES[0] <= metres <= METRES[1]:
-        raise BadProduct(f"{label} has pixels of {metres:g} m; expected {METRES[0]:g} to {METRES[1]:g} m.")
-    authority = dataset.crs.to_epsg()
-    return Place(
-        crs=f"EPSG:{authority}" if authority else str(dataset.crs.to_wkt()),
-        transform=(a, b, c, d, e, f),
-        rows=int(dataset.height),
-        columns=int(dataset.width),
-        metres=metres,
-        outline=outline,
-    )
-
-
-def _outline(dataset: Any) -> tuple[tuple[float, float], ...]:
-    from rasterio.warp import transform
-
-    west, south, east, north = dataset.bounds
-    along = np.linspace(0, 1, _EDGE)[:-1]
-    x = np.concatenate([west + (east - west) * along, 0 * along + east, east - (east - west) * along, 0 * along + west])
-    y = np.concatenate(
-        [0 * along + south, south + (north - south) * along, 0 * along + north, north - (north - south) * along]
-    )
-    longitudes, latitudes = transform(dataset.crs, "EPSG:4326", [*x, x[0]], [*y, y[0]])
-    return tuple(zip(map(float, longitudes), map(float, latitudes), strict=True))

@@ -79,7 +79,7 @@ def map_orthomosaic(
             f"{', '.join(DRONE_BANDS)}."
         )
     place, plan = orthomosaic.place, Plan(orthomosaic.place.shape, orthomosaic.block)
-    sample = Sample.of(place.shape, place.metres, DRONE_BANDS, RADIOMETRY, true_colour=("Red", "Green", "Blue"))
+    sample = Sample.of(place.shape, place.ground.across, DRONE_BANDS, RADIOMETRY, true_colour=("Red", "Green", "Blue"))
     pieces = plan.pieces(piece)
     made = MadeByDrone(name, place, orthomosaic.taken, classifier, Tally(), len(pieces), clock())
     publication = Publication(made, emit)

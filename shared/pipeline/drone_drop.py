@@ -15,18 +15,20 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from shared.errors import BadName, PermanentError
-from shared.models import SURFACE, BlobPath, State, shown
+from shared.models import RESULT_MANIFEST, SURFACE, BlobPath, State, shown
 from shared.pipeline.drone import map_orthomosaic
 from shared.pipeline.drone_ports import DroneTools
 from shared.pipeline.drone_results import PROCESSOR, DroneSummary
 from shared.pipeline.outcome import Attempt, attempt, entered
 from shared.pipeline.refused import refuse
 from shared.pipeline.result_folder import Results
+from shared.pipeline.surface_results import QUICKLOOK, SUMMARY
 from shared.ports import BlobInfo, Clock, Ledger, ObjectStore
 from shared.records import DRONE, Record
 from shared.science.forest import Classifier
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}(?<!\.)")  # storage drops the dot at the end of a folder's name
+_OWN = frozenset(name.rpartition(".")[0] for name in (RESULT_MANIFEST, SUMMARY, QUICKLOOK))
 _ENDS = (".tif", ".tiff")
 
 
@@ -44,6 +46,8 @@ def name_of(leaf: str) -> str:
             f"'{shown(leaf)}' cannot name an orthomosaic's results; expected at most 80 letters, digits, dots, hyphens "
             "and underscores, and .tif at the end."
         )
+    if stem.lower() in _OWN:  # disks tell no case
+        raise BadName(f"'{shown(leaf)}' has the name of a result file; rename it to something that says where it was.")
     return stem
 
 
@@ -120,6 +124,7 @@ def _done(this: Attempt, outcome: DroneSummary, info: BlobInfo) -> None:
         checksum=_digest(info),
         processor=PROCESSOR,
         results=str(drone_folder(outcome.name)),
+        reason=outcome.note,
         usable_percent=outcome.usable_percent,
         classified_percent=outcome.classified_percent,
         class_percent=outcome.class_percent,

@@ -9,11 +9,13 @@ from pystac import Item
 from pystac.extensions.projection import ProjectionExtension
 from shapely.geometry import mapping
 
-from shared.pipeline.drone_results import MadeByDrone
+from shared.pipeline.drone_results import MadeByDrone, rounded
 from shared.pipeline.surface_item import PROCESSING, add_asset, outline
 from shared.pipeline.surface_results import VERSION, File, instant, model_facts
 from shared.science.classes import SurfaceClass
 from shared.science.layers import Layer
+
+_DIGITS = 9  # of a degree: a tenth of a millimetre, as small as a pixel may be
 
 
 def item(made: MadeByDrone, files: Sequence[tuple[File, Layer | None]]) -> dict[str, Any]:
@@ -21,7 +23,7 @@ def item(made: MadeByDrone, files: Sequence[tuple[File, Layer | None]]) -> dict[
 
     Its datetime is what the file states, or else when the results were made, and a property says which.
     """
-    shape, bbox = outline(made.place.outline)
+    shape, bbox = outline(made.place.outline, digits=_DIGITS)
     stac = Item(
         id=made.name,
         geometry=mapping(shape),
@@ -52,7 +54,7 @@ def _properties(made: MadeByDrone) -> dict[str, Any]:
         "created": instant(made.created),
         "updated": instant(made.created),
         "title": f"Ice surface of orthomosaic {made.name}",
-        "gsd": round(made.place.metres, 4),
+        "gsd": rounded(made.place.metres),
         "processing:level": "L3",
         "processing:datetime": instant(made.created),
         "processing:software": {"IceWatch": VERSION},

@@ -32,6 +32,7 @@ from shared.science.statistics import Moments, Tally
 from shared.science.windows import Window
 
 PROCESSOR = "orthomosaic"  # in the ledger's column that says what made the reflectances
+_KM2_DIGITS = 10  # to the square centimetre
 
 
 def layer_name(name: str, layer: Layer, piece: Window | None) -> str:
@@ -65,6 +66,7 @@ class DroneSummary:
     name: str
     usable_percent: float  # of the whole rectangle
     classified_percent: float
+    note: str  # a sentence about areas that are no more than about right, else nothing
     class_km2: Mapping[str, float]  # class short name -> km2
     class_percent: Mapping[str, float]  # of the classified pixels
     albedo: Moments | None
@@ -110,16 +112,18 @@ def summary_document(made: MadeByDrone) -> dict[str, Any]:
         "kind": "orthomosaic",
         "taken": instant(made.taken) if made.taken else None,
         "crs": made.place.crs,
-        "resolution_m": round(made.place.metres, 4),
+        "resolution_m": rounded(made.place.metres),
+        "pixel_m2": rounded(made.place.ground.pixel_m2),
         "pixels": tally.pixels_in_all,
         "usable_percent": round(made.usability.usable_percent, 3),
         "quality": quality_facts(tally),
         "classified_percent": round(made.usability.classified_percent, 3),
         "classified": {
             "pixels": tally.classified,
-            "km2": round(tally.classified * made.place.pixel_km2, 8),
+            "km2": round(tally.classified * made.place.pixel_km2, _KM2_DIGITS),
         },
-        "classes": class_facts(tally, made.place.pixel_km2, digits=8),
+        "note": made.place.note,
+        "classes": class_facts(tally, made.place.pixel_km2, digits=_KM2_DIGITS),
         "albedo": moments(tally.albedo_moments()),
         "model": model_facts(made.classifier),
         "software": {"name": "IceWatch", "version": VERSION},
@@ -127,11 +131,17 @@ def summary_document(made: MadeByDrone) -> dict[str, Any]:
     }
 
 
+def rounded(length_or_area: float) -> float:
+    """To six digits, whatever its size: UTM alone takes away the fourth."""
+    return float(f"{length_or_area:.6g}")
+
+
 def _summary(made: MadeByDrone, document: Mapping[str, Any], files: tuple[str, ...]) -> DroneSummary:
     return DroneSummary(
         name=made.name,
         usable_percent=made.usability.usable_percent,
         classified_percent=made.usability.classified_percent,
+        note=made.place.note,
         class_km2={short: facts["km2"] for short, facts in document["classes"].items()},
         class_percent={short: facts["percent"] for short, facts in document["classes"].items()},
         albedo=made.tally.albedo_moments(),
@@ -148,6 +158,8 @@ def _draw(made: MadeByDrone, picture: Picture, quicklook: Quicklook) -> bytes:
         f"pixels of {100 * made.place.metres:.3g} cm",
         f"classified: {made.usability.classified_percent:.1f} % of the rectangle",
     ]
+    if made.place.note:
+        lines.append(f"areas of pixels differ by {made.place.ground.spread:.1f} %")
     if albedo := tally.albedo_moments():
         lines.append(f"albedo: {albedo.mean:.2f} ± {albedo.sd:.2f}")
     shares = [(c.label, f"{tally.percent(c):.1f} %") for c in SurfaceClass]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,9 +14,10 @@ from pystac.extensions.file import FileExtension
 from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 from pystac.extensions.view import ViewExtension
-from shapely import MultiPolygon, Polygon, box
+from shapely import MultiPolygon, Polygon, box, get_parts, transform, union_all
 from shapely.affinity import translate
 from shapely.geometry import mapping
+from shapely.geometry.polygon import orient
 
 from shared.pipeline.surface_ports import Rasters
 from shared.pipeline.surface_results import VERSION, File, Made, instant, is_approximate, model_facts
@@ -149,16 +151,45 @@ def footprint(grid: Grid, rasters: Rasters) -> tuple[Polygon | MultiPolygon, lis
         for (x0, y0), (x1, y1) in itertools.pairwise(corners)
         for i in range(_EDGE_POINTS)
     ]
-    return outline(rasters.longitudes_latitudes(grid.epsg, edge))
+    return outline(rasters.longitudes_latitudes(grid.epsg, [*edge, edge[0]]))
 
 
-def outline(places: Sequence[tuple[float, float]]) -> tuple[Polygon | MultiPolygon, list[float]]:
-    """A ring of (longitude, latitude) and its bounding box, cut in two where it crosses the antimeridian."""
-    ring = [(round(lon, 6), round(lat, 6)) for lon, lat in places]
-    longitudes = [lon for lon, _ in ring]
-    if max(longitudes) - min(longitudes) < 180:
-        shape = Polygon(ring)
+def outline(places: Sequence[tuple[float, float]], *, digits: int = 6) -> tuple[Polygon | MultiPolygon, list[float]]:
+    """A closed ring of (longitude, latitude) as a shape and its bounding box, rounded to ``digits`` of a degree.
+
+    Longitudes may count beyond 180, as those of a raster from 0 to 360; they come back as -180 to 180. Cut in two where
+    it crosses the antimeridian (RFC 7946, 3.1.9 and 5.2). A ring around a pole takes in the pole and all longitudes.
+    """
+    whole = _rounded(Polygon(_continued(places)), digits)
+    west, south, east, north = whole.bounds
+    turns = range(math.floor((west + 180) / 360), math.ceil((east + 180) / 360))
+    if len(turns) <= 1:
+        shape = _rounded(translate(whole, xoff=-360 * sum(turns)), digits)
         return shape, list(shape.bounds)
-    whole = Polygon([(lon % 360, lat) for lon, lat in ring])
-    eastern, western = whole & box(0, -90, 180, 90), translate(whole & box(180, -90, 360, 90), xoff=-360)
-    return MultiPolygon([eastern, western]), [eastern.bounds[0], whole.bounds[1], western.bounds[2], whole.bounds[3]]
+    cut = [translate(whole & box(360 * n - 180, -90, 360 * n + 180, 90), xoff=-360 * n) for n in turns]
+    parts = [orient(_rounded(part, digits)) for one in cut for part in get_parts(one) if part.area > 0]
+    if east - west >= 360:
+        shape = orient(union_all(parts))  # its two ends touch
+        return shape, list(shape.bounds)
+    return MultiPolygon(parts), [parts[0].bounds[0], south, parts[-1].bounds[2], north]
+
+
+def _continued(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The ring with longitudes that jump nowhere and begin between -180 and 180; closed over the pole if around one."""
+    first, latitude = _turned(places[0][0]), places[0][1]
+    ring = [(first, latitude)]
+    for (before, _), (longitude, latitude) in itertools.pairwise(places):
+        ring.append((ring[-1][0] + _turned(longitude - before), latitude))
+    if abs(ring[-1][0] - first) < 180:
+        return ring
+    pole = math.copysign(90.0, latitude)
+    return [*ring, (ring[-1][0], pole), (first, pole)]
+
+
+def _turned(degrees: float) -> float:
+    """The same direction, from -180 up to 180."""
+    return degrees if -180 <= degrees < 180 else (degrees + 180) % 360 - 180
+
+
+def _rounded(shape: Polygon, digits: int) -> Polygon:
+    return transform(shape, lambda coordinates: coordinates.round(digits))

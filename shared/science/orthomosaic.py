@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from shared.science.albedo import knap
 from shared.science.classes import Quality
 from shared.science.drone import DRONE_BANDS
+from shared.science.drone_ground import Ground
 from shared.science.forest import Voter
 from shared.science.layers import ALBEDO, CLASS, CONFIDENCE, MARGIN, QUALITY, Stored
 from shared.science.reflectance import Radiometry, implausible
@@ -22,6 +24,7 @@ DRONE_LAYERS = (CLASS, DRONE_ALBEDO, CONFIDENCE, MARGIN, QUALITY)  # no algae in
 # Whatever the file holds, reflectances are held as numbers like those of Sentinel-2, in steps of 0.0001, which is far
 # finer than a camera's calibration: so one evaluation serves both.
 NODATA, NO_REFLECTANCE = 0, 65535
+_UNEVEN = 1.0  # percent; UTM stays below 0.1 within its zone and any drone's reach, Mercator at 67 N for 13 km
 RADIOMETRY = Radiometry((-1000,) * len(DRONE_BANDS), 10000.0, NODATA, NO_REFLECTANCE)
 
 
@@ -57,7 +60,7 @@ class Place:
     transform: tuple[float, float, float, float, float, float]
     rows: int
     columns: int
-    metres: float  # side of a pixel on the ground; of a square of the same area where it is no square
+    ground: Ground  # what its pixels measure
     outline: tuple[tuple[float, float], ...]  # closed ring of longitude, latitude in degrees
 
     @property
@@ -66,9 +69,24 @@ class Place:
         return self.rows, self.columns
 
     @property
+    def metres(self) -> float:
+        """Side of a square on the ground that is as large as a pixel."""
+        return math.sqrt(self.ground.pixel_m2)
+
+    @property
     def pixel_km2(self) -> float:
-        """Area of one pixel in square kilometres."""
-        return (self.metres / 1000) ** 2
+        """Area of one pixel in square kilometres: the mean of all."""
+        return self.ground.pixel_m2 / 1e6
+
+    @property
+    def note(self) -> str:
+        """A sentence where pixels are too unlike in size to be counted with one area, else nothing."""
+        if self.ground.spread < _UNEVEN:
+            return ""
+        return (
+            f"The coordinate system draws this place unevenly: its largest pixel covers {self.ground.spread:.1f} % "
+            "more ground than its smallest, and areas are counted with the mean."
+        )
 
     def part(self, window: Window) -> Place:
         """The place of a window, without an outline of its own."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from pyproj import Geod
 
 from shared.adapters.orthomosaics import GdalOrthomosaics
 from shared.errors import BadProduct, StorageUnavailable
@@ -66,17 +67,57 @@ def test_where_there_is_nothing_there_is_nothing(how: str) -> None:
     assert found[:, 10:] == pytest.approx(BANDS[:, 10:], abs=5.1e-5)
 
 
+def test_a_reflectance_as_low_as_no_surface_has_is_no_missing_data() -> None:
+    stored = BANDS.copy()
+    stored[2, :10] = -0.1  # the number that would stand for nodata
+    stored[2, 10:20] = -0.0999
+    with GdalOrthomosaics().open(io.BytesIO(geotiff(stored)), "ortho") as orthomosaic:
+        numbers = orthomosaic.read(WHOLE)
+    assert not RADIOMETRY.lacks_data(numbers).any()
+    assert RADIOMETRY.is_saturated(numbers)[:10].all()
+    assert not RADIOMETRY.is_saturated(numbers)[10:].any()
+
+
 def test_windows_are_the_same_as_the_whole() -> None:
     data = geotiff(BANDS, tiled=True, blockxsize=16, blockysize=16, compress="DEFLATE")
     assert (read(data, Window(7, 11, 40, 50)) == read(data)[:, 7:47, 11:61]).all()
+
+
+CODES = [
+    ("EPSG:32622", (10, 0, 5e5, 0, -10, 745e4)),
+    ("EPSG:32622", (10, 0, 1.3e6, 0, -10, 745e4)),  # two zones beside its own
+    ("EPSG:3857", (10, 0, -5.5e6, 0, -10, 1.02e7)),
+    ("EPSG:3413", (5, 0, -2e5, 0, -20, -25e5)),
+    ("EPSG:3573", (10, 0, 0, 0, -10, -24e5)),
+    ("EPSG:4326", (1e-4, 0, -49.0, 0, -1e-4, 67.0)),
+    ("EPSG:4326", (1e-4, 0, 311.0, 0, -1e-4, 67.0)),
+    ("EPSG:4326", (1e-4, 0, 179.999, 0, -1e-4, -67.0)),
+    ("EPSG:3031", (10, 0, -450, 0, -10, 300)),  # around the pole
+    ("EPSG:2225", (30, 0, 6e6, 0, -30, 2e6)),  # US survey feet
+    ("+proj=laea +lat_0=67 +lon_0=-49 +ellps=WGS84 +units=km", (0.01, 0, 0, 0, -0.01, 0)),
+]
+
+
+@pytest.mark.parametrize(("crs", "transform"), CODES)
+def test_pixels_measure_on_the_ground_what_geodesics_say(crs: str, transform: tuple[float, ...]) -> None:
+    with GdalOrthomosaics().open(io.BytesIO(geotiff(BANDS, crs=crs, transform=transform)), "ortho") as orthomosaic:
+        place = orthomosaic.place
+    earth = Geod(ellps="WGS84")
+    ring = np.array(place.outline)
+    area, _ = earth.polygon_area_perimeter(ring[:, 0], ring[:, 1])
+    assert place.ground.pixel_m2 * TRUTH.size == pytest.approx(abs(area), rel=1e-4)
+    assert place.pixel_km2 == pytest.approx(place.ground.pixel_m2 / 1e6)
+    assert place.metres**2 == pytest.approx(place.ground.pixel_m2)
+    lengths = [earth.line_length(edge[:, 0], edge[:, 1]) / TRUTH.shape[1] for edge in (ring[:21], ring[40:61])]
+    assert place.ground.across == pytest.approx(np.mean(lengths), rel=1e-3)
 
 
 @pytest.mark.parametrize(
     ("crs", "transform", "metres"),
     [
         ("EPSG:32622", (0.1, 0, 5e5, 0, -0.1, 745e4), 0.1),
-        ("EPSG:3413", (0.05, 0, -2e5, 0, -0.2, -25e5), 0.1),
-        ("EPSG:4326", (1e-5, 0, -49.0, 0, -1e-5, 67.0), 0.695),
+        ("EPSG:3857", (0.1, 0, -5.5e6, 0, -0.1, 1.02e7), 0.0389),
+        ("EPSG:4326", (1e-5, 0, -49.0, 0, -1e-5, 67.0), 0.6976),
         ("EPSG:2225", (1, 0, 6e6, 0, -1, 2e6), 0.3048),  # US survey feet
     ],
 )
@@ -86,6 +127,25 @@ def test_any_coordinate_system_will_do(crs: str, transform: tuple[float, ...], m
         assert orthomosaic.place.crs == crs
         assert orthomosaic.place.metres == pytest.approx(metres, rel=1e-3)
         assert orthomosaic.place.outline[0] == orthomosaic.place.outline[-1]
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform", "spread"),
+    [
+        ("EPSG:32622", (100, 0, 5e5, 0, -100, 745e4), 0.0),
+        ("EPSG:3857", (100, 0, -5.5e6, 0, -100, 1.02e7), 0.15),
+        ("EPSG:3857", (1000, 0, -5.5e6, 0, -1000, 1.02e7), 1.55),
+    ],
+)
+def test_what_a_projection_does_to_areas_is_said_where_it_is_much(
+    crs: str, transform: tuple[float, ...], spread: float
+) -> None:
+    with GdalOrthomosaics().open(io.BytesIO(geotiff(BANDS, crs=crs, transform=transform)), "ortho") as orthomosaic:
+        place = orthomosaic.place
+    assert place.ground.spread == pytest.approx(spread, abs=0.03)
+    expected = f"its largest pixel covers {place.ground.spread:.1f} % more ground than its smallest"
+    assert (expected in place.note) is (spread > 1)
+    assert bool(place.note) is (spread > 1)
 
 
 def test_a_coordinate_system_without_a_code_will_do_too() -> None:
@@ -144,6 +204,7 @@ def _header(width: int, height: int, bands: int = 5, rows_per_strip: int = 1) ->
         (geotiff(BANDS, transform=(0.1, 0, 5e5, 0, 0.1, 7e6)), "is not north-up"),
         (geotiff(BANDS, transform=(0.1, 0, 1e12, 0, -0.1, 7e12)), "has a coordinate system that cannot be used"),
         (geotiff(BANDS, crs="EPSG:4326", transform=(1, 0, 0, 0, -1, 500)), "lies outside what its coordinate system"),
+        (geotiff(BANDS, crs="EPSG:4326", transform=(0.001, 0, 1e6, 0, -0.001, 5)), "lies outside what its coordinate"),
     ],
     ids=lambda value: value[:24].strip() if isinstance(value, str) else "",
 )

@@ -15,6 +15,7 @@ import pytest
 import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyproj import Geod
 from pystac.validation import validate_dict
 from rasterio.io import MemoryFile
 
@@ -30,6 +31,7 @@ from shared.science.albedo import knap
 from shared.science.classes import Quality
 from shared.science.forest import Classifier
 from shared.science.orthomosaic import RADIOMETRY, numbers_of
+from shared.science.picture import Picture
 from tests.orthomosaics import geotiff, scene
 from tests.stac_extensions import OfflineValidator
 
@@ -75,10 +77,9 @@ def run(data: bytes, classifier: Classifier, **more: Any) -> Run:
             orthomosaic,
             "ortho",
             classifier,
-            tools=TOOLS,
             emit=lambda name, data, _: emitted.update({name: data}),
             clock=lambda: NOW,
-            **more,
+            **{"tools": TOOLS} | more,
         )
     return Run(outcome, emitted)
 
@@ -185,10 +186,14 @@ def test_the_summary_counts_what_the_layers_hold(mapped: Run) -> None:
     summary, classes = mapped.summary, mapped.layer("CLASS")
     for facts in summary["classes"].values():
         assert facts["pixels"] == (classes == facts["code"]).sum()
-        assert facts["km2"] == pytest.approx(facts["pixels"] * 1e-8, rel=1e-6)
+        assert facts["km2"] == pytest.approx(facts["pixels"] * summary["pixel_m2"] * 1e-6, rel=1e-5)
     assert summary["usable_percent"] == pytest.approx(100 * 140 / 150, abs=1e-3)
     assert summary["taken"] == "2017-07-21T14:30:00Z"
-    assert summary["resolution_m"] == pytest.approx(0.1)
+    assert summary["resolution_m"] == pytest.approx(0.10004)  # UTM shortens lengths by 0.0004 in the middle of a zone
+    assert summary["pixel_m2"] == pytest.approx(summary["resolution_m"] ** 2, rel=1e-5)
+    assert sum(facts["km2"] for facts in summary["classes"].values()) == pytest.approx(summary["classified"]["km2"])
+    assert summary["note"] == mapped.outcome.note == ""
+    assert json.loads(mapped.files["ortho.json"])["properties"]["gsd"] == summary["resolution_m"]
 
 
 @pytest.mark.parametrize("crs", ["EPSG:32622", "+proj=laea +lat_0=67 +lon_0=-49 +ellps=WGS84 +units=m"])
@@ -201,6 +206,49 @@ def test_the_stac_item_is_valid_with_and_without_a_code_of_its_projection(classi
     assert document["properties"]["icewatch:datetime_is"] == "when the results were made"
     assert {"class", "albedo", "confidence", "margin", "quality", "quicklook", "summary"} == set(document["assets"])
     assert document["bbox"][0] == pytest.approx(-51 if crs.startswith("EPSG") else -49, abs=0.01)
+
+
+def test_areas_and_lengths_are_those_on_the_ground(classifier: Classifier, mapped: Run) -> None:
+    mercator = run(geotiff(BANDS, crs="EPSG:3857", transform=(0.1, 0, -5.5e6, 0, -0.1, 1.02e7)), classifier)
+    expected = TRUTH.size * 0.0389171**2 / 1e6  # as geodesics have it, see the tests of the adapter
+    assert mercator.summary["classified"]["km2"] == pytest.approx(expected, rel=1e-3)
+    assert sum(mercator.outcome.class_km2.values()) == pytest.approx(expected, rel=1e-3)
+    assert json.loads(mercator.files["ortho.json"])["properties"]["gsd"] == pytest.approx(0.0389171, rel=1e-3)
+    assert mercator.summary["note"] == ""
+
+
+def test_a_place_drawn_unevenly_is_noted(classifier: Classifier) -> None:
+    result = run(geotiff(BANDS, crs="EPSG:3857", transform=(400, 0, -5.5e6, 0, -400, 1.02e7)), classifier)
+    assert result.summary["note"] == result.outcome.note
+    assert result.outcome.note.startswith(
+        "The coordinate system draws this place unevenly: its largest pixel covers 1."
+    )
+
+
+def test_the_scale_bar_is_that_of_a_row(classifier: Classifier) -> None:
+    """In degrees a pixel at 67 north is 2.5 times as high as it is wide."""
+    drawn: list[float] = []
+
+    def watched(picture: Picture, **more: Any) -> bytes:
+        drawn.append(picture.metres)
+        return quicklook(picture, **more)
+
+    data = geotiff(BANDS, crs="EPSG:4326", transform=(1e-6, 0, -49.0, 0, -1e-6, 67.0))
+    run(data, classifier, tools=DroneTools(GdalOrthomosaics(), GdalRasters(), watched))
+    assert drawn == pytest.approx([Geod(ellps="WGS84").line_length([-49, -49 + 1e-3], [67, 67]) / 1000], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("west", "bbox"),
+    [(310.0, [-50, 71 - 15e-5, -50 + 24e-5, 71]), (179.9999, [179.9999, 71 - 15e-5, -179.99986, 71])],
+    ids=["counted from 0 to 360", "across the antimeridian"],
+)
+def test_longitudes_in_the_item_are_those_of_geojson(classifier: Classifier, west: float, bbox: list[float]) -> None:
+    result = run(geotiff(BANDS, crs="EPSG:4326", transform=(1e-6, 0, west, 0, -1e-6, 71.0)), classifier)
+    document = json.loads(result.files["ortho.json"])
+    validate_dict(document, validator=OfflineValidator())
+    assert document["bbox"] == pytest.approx(bbox, abs=1e-9)
+    assert document["geometry"]["type"] == ("MultiPolygon" if bbox[0] > bbox[2] else "Polygon")
 
 
 def test_a_satellites_model_is_refused() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from local.classify_orthomosaic import classify_orthomosaic
 from local.inbox import put
 from shared.adapters.models import SHIPPED_DRONE, load_classifier
 from shared.adapters.orthomosaics import GdalOrthomosaics
@@ -77,6 +81,13 @@ def test_results_appear_and_the_file_stays_in_the_inbox(inbox: Inbox) -> None:
     )
 
 
+def test_a_place_drawn_unevenly_is_noted_in_the_ledger(inbox: Inbox) -> None:
+    record = inbox.drop(geotiff(BANDS, crs="EPSG:3857", transform=(900, 0, -5.5e6, 0, -900, 1.02e7)))
+    assert record is not None
+    assert record.state is State.CLASSIFIED
+    assert "areas are counted with the mean" in record.reason
+
+
 def test_the_same_event_again_does_nothing_and_a_new_file_is_classified(inbox: Inbox) -> None:
     inbox.drop(GOOD)
     inbox.store.calls.clear()
@@ -118,7 +129,7 @@ def test_what_cannot_be_classified_fails_with_the_reason_and_takes_older_results
 
 
 @pytest.mark.parametrize(
-    "leaf", [".tif", "-x.tif", "a b.tif", "a..b.tif", "ä.tif", "x" * 81 + ".tif", "a'b.tif", "x%2f.tif"]
+    "leaf", [".tif", "-x.tif", "a b.tif", "a..b.tif", "a..tif", "ä.tif", "x" * 81 + ".tif", "a'b.tif", "x%2f.tif"]
 )
 def test_a_name_with_tricks_is_refused(inbox: Inbox, leaf: str) -> None:
     path = BlobPath("drop", leaf)
@@ -127,6 +138,34 @@ def test_a_name_with_tricks_is_refused(inbox: Inbox, leaf: str) -> None:
     assert (record.partition, record.name, record.state) == (REFUSED, str(path), State.FAILED)
     assert "cannot name an orthomosaic's results" in record.reason
     assert inbox.results() == set()
+
+
+@pytest.mark.parametrize("leaf", ["summary.tif", "Manifest.TIF", "quicklook.tiff"])
+def test_a_name_of_a_result_file_is_refused_so_that_none_is_written_over(
+    inbox: Inbox, leaf: str, tmp_path: Path
+) -> None:
+    path = BlobPath("drop", f"flight/{leaf}")
+    record = inbox.drop(GOOD, path)
+    assert record is not None
+    assert (record.partition, record.state) == (REFUSED, State.FAILED)
+    assert record.reason.startswith(f"'{leaf}' has the name of a result file; rename it")
+    assert inbox.results() == set()
+    (tmp_path / leaf).write_bytes(GOOD)
+    with pytest.raises(BadName, match="has the name of a result file"):
+        classify_orthomosaic(tmp_path / leaf, tmp_path / "out", model=None, progress=lambda *_: None)
+    with pytest.raises(BadName, match="has the name of a result file"):
+        put(tmp_path / leaf, inbox.store)
+
+
+@pytest.mark.parametrize("name", ["summary-1", "my.manifest", "a.b", "CLASS"])
+def test_every_file_of_an_accepted_name_is_in_the_manifest_once_and_as_it_lies_there(inbox: Inbox, name: str) -> None:
+    inbox.drop(GOOD, BlobPath("drop", f"{name}.tif"))
+    folder = BlobPath("surface", f"drone/{name}")
+    listed = json.loads(inbox.store.read(folder / "manifest.json"))["files"]
+    found = {path.removeprefix(f"{folder.name}/") for path in inbox.store.paths("surface")}
+    assert sorted(file["name"] for file in listed) == sorted(found - {"manifest.json"})
+    for file in listed:
+        assert hashlib.sha256(inbox.store.read(folder / file["name"])).hexdigest() == file["sha256"]
 
 
 def test_two_files_of_one_name_never_write_over_each_other(inbox: Inbox) -> None:
