@@ -29,6 +29,7 @@ def drop(blob: BlobName, corrections: Messages, classifications: Messages) -> No
             ledger=outside.ledger,
             load_classifier=outside.load_drone_classifier,
             tools=lambda: outside.drone_tools,
+            locks=outside.surface_locks,
             clock=outside.clock,
         )
         return

@@ -268,10 +268,10 @@ class Entries(Protocol):
 
 
 class Slot(Protocol):
-    """The right to one connection to the provider, held while its context is open."""
+    """A right, such as that to one connection to the provider, held while its context is open."""
 
     def check(self) -> None:
-        """Raise StorageUnavailable where the slot was lost: someone else may hold it by now."""
+        """Raise StorageUnavailable where it was lost: someone else may hold it by now."""
         ...
 
 
@@ -288,6 +288,14 @@ class Slots(Protocol):
 
         Where there are several, one is never given to ``backfill``, so that new acquisitions find it free.
         """
+        ...
+
+
+class Locks(Protocol):
+    """The right to be alone at work on something, by name, over all instances of the app."""
+
+    def take(self, name: str, /, *, patience: float = 0.0) -> AbstractContextManager[Slot] | None:
+        """The lock, held until the context is left; None where another has it and keeps it for ``patience`` s."""
         ...
 
 

@@ -447,7 +447,7 @@ class FakeLocks:
     def __init__(self) -> None:
         self.held: set[str] = set()
 
-    def take(self, name: object) -> FakeLock | None:
+    def take(self, name: object, *, patience: float = 0.0) -> FakeLock | None:
         return None if str(name) in self.held else FakeLock(self.held, str(name))
 
 

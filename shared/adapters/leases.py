@@ -24,6 +24,7 @@ from shared.models import ProductName
 _log = logging.getLogger("icewatch")
 LOCKS = "locks"
 _MARGIN = 5.0  # seconds before its end at which a lease counts as lost
+_LOOK = 1.0  # seconds between two looks at a lock that another has
 _TRIES = 3  # a blob that goes with its lease may vanish between two requests
 _TAKEN = {"LeaseAlreadyPresent", "LeaseIsBreakingAndCannotBeAcquired"}
 
@@ -132,9 +133,18 @@ class ProductLocks:
         """Give the connections back."""
         self._leases.service.close()
 
-    def take(self, product: ProductName | str) -> Held | None:
-        """The lock of ``product``, or of an orthomosaic's name, until the context is left; None: another has it."""
-        return self._leases.take(f"{self._step}-{product}", f"The lock of {product}", passing=True)
+    def take(self, product: ProductName | str, *, patience: float = 0.0) -> Held | None:
+        """The lock of ``product``, or of an orthomosaic's name, held until the context is left.
+
+        None where another worker has it, and keeps it for ``patience`` seconds: with as many as a lease lasts, the
+        lock of a dead worker is got.
+        """
+        until = time.monotonic() + patience
+        while (held := self._leases.take(f"{self._step}-{product}", f"The lock of {product}", passing=True)) is None:
+            if time.monotonic() >= until:
+                return None
+            time.sleep(_LOOK)
+        return held
 
 
 def _acquire(client: BlobClient, seconds: int) -> BlobLeaseClient | None:

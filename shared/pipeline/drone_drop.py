@@ -10,11 +10,12 @@ the inbox has, gets a refused row; busy storage raises and the event is told aga
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from shared.errors import BadName, PermanentError
+from shared.errors import BadName, PermanentError, StorageUnavailable
 from shared.models import RESULT_MANIFEST, SURFACE, BlobPath, State, shown
 from shared.pipeline.drone import map_orthomosaic
 from shared.pipeline.drone_ports import DroneTools
@@ -23,12 +24,14 @@ from shared.pipeline.outcome import Attempt, attempt, entered
 from shared.pipeline.refused import refuse
 from shared.pipeline.result_folder import Results
 from shared.pipeline.surface_results import QUICKLOOK, SUMMARY
-from shared.ports import BlobInfo, Clock, Ledger, ObjectStore
+from shared.ports import BlobInfo, Clock, Ledger, Locks, ObjectStore
 from shared.records import DRONE, Record
 from shared.science.forest import Classifier
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}(?<!\.)")  # storage drops the dot at the end of a folder's name
 _OWN = frozenset(name.rpartition(".")[0] for name in (RESULT_MANIFEST, SUMMARY, QUICKLOOK))
+_DEAD = 65.0  # seconds after which the lock of a run that died is free
+_log = logging.getLogger("icewatch")
 _ENDS = (".tif", ".tiff")
 
 
@@ -63,9 +66,14 @@ def drop_orthomosaic(
     ledger: Ledger,
     load_classifier: Callable[[], Classifier],
     tools: Callable[[], DroneTools],
+    locks: Locks,
     clock: Clock,
 ) -> Record | None:
-    """Classify the orthomosaic dropped at ``path``; the record where this call changed one."""
+    """Classify the orthomosaic dropped at ``path``; the record where this call changed one.
+
+    ``locks`` are those of result folders. Told of a file that another run is at work on, this one leaves it to that,
+    which looks at the end whether the file still is the one it has read; StorageUnavailable where it is not.
+    """
     info = store.info(path)
     if info is None:
         return None
@@ -77,20 +85,29 @@ def drop_orthomosaic(
     if record.id != str(path) and store.info(BlobPath.parse(record.id)) is not None:
         why = f"'{path}' would write over the results of '{record.id}', which has the same name; rename one of them."
         return refuse(str(path), why, ledger, clock)
-    if record.state is State.CLASSIFIED and record.checksum == _digest(info):
+    lock = locks.take(f"{DRONE}-{name}", patience=_DEAD)
+    if lock is None:  # and whoever has it lives
+        _log.info("drop: %s is in work already", path)
         return None
-    with attempt(ledger, record, "classify", clock) as this:
-        results = Results(store, drone_folder(name))
-        try:
-            with store.reader(path) as file, tools().orthomosaics.open(file, name) as orthomosaic:
-                outcome = map_orthomosaic(
-                    orthomosaic, name, load_classifier(), tools=tools(), emit=results.emit, clock=clock
-                )
-        except PermanentError:
-            results.remove()
-            ledger.update(DRONE, name, _without_results)
-            raise
-        _done(this, outcome, info)
+    with lock as held:
+        known = ledger.get(DRONE, name) or record
+        if known.state is State.CLASSIFIED and known.checksum == _digest(info):
+            return None
+        with attempt(ledger, known, "classify", clock) as this:
+            results = Results(store, drone_folder(name), held.check)
+            try:
+                with store.reader(path) as file, tools().orthomosaics.open(file, name) as orthomosaic:
+                    outcome = map_orthomosaic(
+                        orthomosaic, name, load_classifier(), tools=tools(), emit=results.emit, clock=clock
+                    )
+            except PermanentError:
+                results.remove()
+                ledger.update(DRONE, name, _without_results)
+                raise
+            _done(this, outcome, info)
+    now = store.info(path)
+    if now is not None and now.etag != info.etag:
+        raise StorageUnavailable(f"'{path}' was replaced while it was classified.")
     return ledger.get(DRONE, name)
 
 

@@ -17,7 +17,7 @@ from shared.models import BlobPath, State
 from shared.pipeline.drone_drop import drop_orthomosaic
 from shared.pipeline.drone_ports import DroneTools
 from shared.science.windows import Window
-from tests.fakes import FakeClock, FakeLedger
+from tests.fakes import FakeClock, FakeLedger, FakeLocks
 from tests.orthomosaics import geotiff, scene
 
 PATH = BlobPath("drop", "flight/large.tif")
@@ -56,6 +56,7 @@ def test_a_dropped_blob_becomes_results_in_the_store(store: AzureBlobs) -> None:
         ledger=FakeLedger(),
         load_classifier=lambda: classifier,
         tools=lambda: DroneTools(GdalOrthomosaics(), GdalRasters(), quicklook),
+        locks=FakeLocks(),
         clock=FakeClock(),
     )
     assert record is not None

@@ -64,6 +64,17 @@ def test_a_product_is_in_one_hand_at_a_time_and_others_are_free(leases: Leases) 
         pass
 
 
+def test_who_has_patience_gets_the_lock_of_a_dead_worker(leases: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ProductLocks(leases).take(PRODUCT) is not None
+    monkeypatch.setattr(module, "_LOOK", 0.01)
+    assert ProductLocks(leases).take(PRODUCT, patience=0.1) is None
+    monkeypatch.setattr("shared.adapters.leases.time.sleep", lambda _: end_lease(leases))
+    lock = ProductLocks(leases).take(PRODUCT, patience=60)
+    assert lock is not None
+    with lock:
+        lock.check()
+
+
 def test_the_locks_of_two_steps_are_two(leases: Leases) -> None:
     correcting, classifying = ProductLocks(leases).take(PRODUCT), ProductLocks(leases, "classify").take(PRODUCT)
     assert correcting is not None

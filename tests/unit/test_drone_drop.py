@@ -19,12 +19,13 @@ from shared.adapters.quicklook import quicklook
 from shared.adapters.rasters import GdalRasters
 from shared.errors import BadName, NotFound, StorageUnavailable
 from shared.models import BlobPath, State
+from shared.pipeline import drone
 from shared.pipeline.drone_drop import drop_orthomosaic, is_orthomosaic, name_of
 from shared.pipeline.drone_ports import DroneTools
 from shared.pipeline.retry import retry
 from shared.records import DRONE, REFUSED, Record
 from shared.science.forest import Classifier
-from tests.fakes import FakeClock, FakeLedger, FakeStore
+from tests.fakes import FakeClock, FakeLedger, FakeLocks, FakeStore
 from tests.orthomosaics import geotiff, scene
 
 BANDS, _ = scene()
@@ -40,7 +41,8 @@ def classifier() -> Classifier:
 
 class Inbox:
     def __init__(self, classifier: Classifier) -> None:
-        self.store, self.ledger, self.classifier = FakeStore(), FakeLedger(), classifier
+        self.store, self.ledger, self.locks = FakeStore(), FakeLedger(), FakeLocks()
+        self.classifier = classifier
 
     def drop(self, body: bytes, path: BlobPath = PATH) -> Record | None:
         self.store.write(path, body)
@@ -53,6 +55,7 @@ class Inbox:
             ledger=self.ledger,
             load_classifier=lambda: self.classifier,
             tools=lambda: DroneTools(GdalOrthomosaics(), GdalRasters(), quicklook),
+            locks=self.locks,
             clock=FakeClock(),
         )
 
@@ -235,3 +238,33 @@ def test_the_command_line_puts_an_orthomosaic_into_the_inbox(tmp_path: Any) -> N
     with pytest.raises(BadName):
         put(tmp_path / "or tho.tif", store)
     assert name_of("a.b.TIF") == "a.b"
+
+
+def test_told_again_of_a_file_that_is_in_work_it_leaves_it_to_that(inbox: Inbox) -> None:
+    inbox.locks.held.add("drone-ortho-1")
+    assert inbox.drop(GOOD) is None
+    assert inbox.results() == set()
+    assert inbox.ledger.rows[DRONE, "ortho-1"].state is State.DISCOVERED
+
+
+def test_a_file_that_was_replaced_while_it_was_in_work_is_told_of_again(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event of the new one came while the lock was held, so nobody else looks at it."""
+    whole = drone.map_orthomosaic
+
+    def overtaken(*told: Any, **named: Any) -> Any:
+        done = whole(*told, **named)
+        inbox.store.write(PATH, GOOD)
+        assert inbox.event() is None
+        return done
+
+    monkeypatch.setattr("shared.pipeline.drone_drop.map_orthomosaic", overtaken)
+    with pytest.raises(StorageUnavailable, match="was replaced while it was classified"):
+        inbox.drop(GOOD)
+    monkeypatch.setattr("shared.pipeline.drone_drop.map_orthomosaic", whole)
+    again = inbox.event()
+    assert again is not None
+    assert again.checksum == f"ETag:{inbox.store.blobs[PATH].etag}"
+    assert inbox.event() is None
+    assert inbox.locks.held == set()
