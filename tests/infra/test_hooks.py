@@ -16,6 +16,8 @@ from infra.check.names import NAMES
 from infra.check.promises import at
 from infra.check.spelled import spelled
 from infra.check.values import body_of
+from shared.api_key import usable
+from shared.errors import BadSetting
 from tests.conftest import ROOT
 
 HOOKS = ROOT / "infra/hooks"
@@ -36,7 +38,10 @@ case "$1 $2" in
   "eventgrid system-topic") [ "$count" -gt "${EVENTS_AFTER:-0}" ] || exit 1 ;;
   "account show") echo the-account; exit "${LOGGED_OUT:-0}" ;;
   "group exists") [ "${GROUP:-false}" != refused ] || exit 1; echo "${GROUP:-false}" ;;
-  "rest --method") [ "${BUDGET:-}" != refused ] || exit 1; echo "${BUDGET:-}" ;;
+  "rest --method") case "$*" in
+    *Microsoft.App/jobs*) [ "${IMAGE:-}" != refused ] || exit 1; echo "${IMAGE:-}" ;;
+    *) [ "${BUDGET:-}" != refused ] || exit 1; echo "${BUDGET:-}" ;;
+  esac ;;
 esac
 """
 
@@ -109,8 +114,9 @@ def option(call: list[str], name: str) -> str | None:
 def test_postdeploy_reads_the_key_and_then_subscribes_each_blob_triggered_function(hook):
     ran = hook("postdeploy.sh")
     assert ran.code == 0, ran.err
-    assert [call[1:3] for call in ran.calls] == [["functionapp", "keys"], *[["eventgrid", "system-topic"]] * 2]
-    read, classify, drop = ran.calls
+    logged_in, keys, topic = ["account", "show"], ["functionapp", "keys"], ["eventgrid", "system-topic"]
+    assert [call[1:3] for call in ran.calls] == [logged_in, keys, topic, topic]
+    _, read, classify, drop = ran.calls
     assert option(read, "--name") == "func-test"
     assert option(read, "--query") == "systemKeys.blobs_extension"
     assert [option(call, "--name") for call in (classify, drop)] == ["classify", "drop"]
@@ -144,8 +150,8 @@ def test_postdeploy_may_run_again(hook):
 def test_postdeploy_waits_for_the_key_and_for_the_app(hook):
     ran = hook("postdeploy.sh", KEY_AFTER="2", EVENTS_AFTER="2")
     assert ran.code == 0, ran.err
-    assert [call[1] for call in ran.calls] == ["functionapp"] * 3 + ["eventgrid"] * 4
-    assert [option(call, "--name") for call in ran.calls[3:]] == ["classify"] * 3 + ["drop"]
+    assert [call[1] for call in ran.calls] == ["account"] + ["functionapp"] * 3 + ["eventgrid"] * 4
+    assert [option(call, "--name") for call in ran.calls[4:]] == ["classify"] * 3 + ["drop"]
 
 
 @pytest.mark.parametrize("how", [{"KEY_AFTER": "9"}, {"KEY_AFTER": "9", "KEY_EXIT": "1"}, {"KEY": "None"}])
@@ -153,7 +159,14 @@ def test_postdeploy_says_so_when_the_key_cannot_be_read(hook, how):
     ran = hook("postdeploy.sh", **how)
     assert ran.code == 1
     assert "postdeploy: the key blobs_extension of func-test cannot be read after 3 tries" in ran.err
-    assert [call[1] for call in ran.calls] == ["functionapp"] * 3
+    assert [call[1] for call in ran.calls] == ["account"] + ["functionapp"] * 3
+
+
+def test_postdeploy_does_not_wait_for_a_key_that_a_dead_login_cannot_read(hook):
+    ran = hook("postdeploy.sh", LOGGED_OUT="1")
+    assert ran.code == 1
+    assert "postdeploy: the Azure CLI is not logged in; run: az login" in ran.err
+    assert [call[1] for call in ran.calls] == ["account"]
 
 
 def test_postdeploy_says_so_when_event_grid_refuses(hook):
@@ -209,13 +222,70 @@ def test_nothing_is_set_where_the_month_is_right_already(hook):
 
 
 def test_without_a_budget_nobody_asks_for_one(hook):
-    ran = hook("preprovision.sh", ICEWATCH_MONTHLY_BUDGET="0", without="AZURE_ENV_NAME")
+    ran = hook("preprovision.sh", ICEWATCH_MONTHLY_BUDGET="0", GROUP="true")
     assert ran.code == 0, ran.err
-    assert [call[1] for call in ran.calls] == ["account"]
+    assert not any("Microsoft.Consumption" in word for call in ran.calls for word in call)
+
+
+def asked(ran: Ran, kind: str) -> list[str]:
+    """The one question about resources of the type ``kind``."""
+    (found,) = [call for call in ran.calls if kind in str(option(call, "--url"))]
+    return found
+
+
+def kept_image(ran: Ran) -> str | None:
+    """What the environment is told of the image; None where it keeps what it has."""
+    assert ran.code == 0, ran.err
+    kept = [call for call in ran.calls if call[:4] == ["azd", "env", "set", "SERVICE_CORRECT_IMAGE_NAME"]]
+    return kept[0][4] if kept else None
+
+
+IMAGE, STAND_IN = "crabc.azurecr.io/icewatch/correct:azd-deploy-1", "mcr.microsoft.com/k8se/quickstart-jobs:latest"
+
+
+def test_an_environment_that_knows_no_image_keeps_the_one_that_the_job_has(hook):
+    ran = hook("preprovision.sh", GROUP="true", IMAGE=IMAGE)
+    assert kept_image(ran) == IMAGE
+    assert "no image yet" not in ran.out
+    assert kept_image(hook("preprovision.sh", GROUP="true", IMAGE=IMAGE, SERVICE_CORRECT_IMAGE_NAME=IMAGE)) is None
+
+
+def test_the_image_that_another_machine_deployed_meanwhile_stays(hook):
+    older = IMAGE.replace("deploy-1", "deploy-0")
+    ran = hook("preprovision.sh", GROUP="true", IMAGE=IMAGE, SERVICE_CORRECT_IMAGE_NAME=older)
+    assert kept_image(ran) == IMAGE
+
+
+def test_where_everything_was_removed_the_image_that_went_with_the_registry_is_forgotten(hook):
+    ran = hook("preprovision.sh", GROUP="false", SERVICE_CORRECT_IMAGE_NAME=IMAGE)
+    assert kept_image(ran) == ""
+    assert "the container step has no image yet; azd up or azd deploy correct makes one" in ran.out
+    assert not any("Microsoft.App" in word for call in ran.calls for word in call)
+
+
+@pytest.mark.parametrize("there", ["", "None", STAND_IN], ids=["no job", "no image", "the stand-in"])
+def test_a_job_without_an_image_of_its_own_takes_nothing_from_the_environment(hook, there):
+    assert kept_image(hook("preprovision.sh", GROUP="true", IMAGE=there, SERVICE_CORRECT_IMAGE_NAME=IMAGE)) is None
+    alone = hook("preprovision.sh", GROUP="true", IMAGE=there)
+    assert kept_image(alone) is None
+    assert "leaves a stand-in that corrects nothing" in alone.out
+
+
+def test_the_image_is_asked_of_the_job_of_the_templates_and_their_stand_in_is_known(hook):
+    job = load(ROOT).files["job.bicep"].resources["job"].value
+    call = asked(hook("preprovision.sh", GROUP="true", IMAGE=IMAGE, AZURE_SUBSCRIPTION_ID="another"), "Microsoft.App")
+    assert str(option(call, "--url")).startswith("/subscriptions/another/resourceGroups/rg-icewatch-test/")
+    query = str(option(call, "--query"))
+    begins = re.fullmatch(
+        r"value\[\?starts_with\(name, '([^']+)'\)\]\.properties\.template\.containers\[0\]\.image", query
+    )
+    assert begins is not None, query
+    assert spelled(at(body_of(job), "name")).startswith(f"'{begins[1]}")
+    assert STAND_IN in spelled(at(body_of(job), "properties.template.containers.0.image"))
 
 
 def test_the_month_is_that_of_the_budget_of_the_templates_and_of_no_other(hook):
-    query = option(hook("preprovision.sh", GROUP="true", BUDGET=BEGUN).calls[2], "--query")
+    query = option(asked(hook("preprovision.sh", GROUP="true", BUDGET=BEGUN), "Microsoft.Consumption"), "--query")
     assert query is not None
     begins = re.fullmatch(r"value\[\?starts_with\(name, '([^']+)'\)\]\.properties\.timePeriod\.startDate", query)
     assert begins is not None, query
@@ -232,14 +302,31 @@ def test_of_several_months_the_first_is_taken(hook):
 def test_postdeploy_asks_in_the_subscription_that_azd_deploys_to(hook):
     ran = hook("postdeploy.sh", AZURE_SUBSCRIPTION_ID="another one")
     assert ran.code == 0, ran.err
-    assert [option(call, "--subscription") for call in ran.calls] == ["another one"] * 3
-    assert [option(call, "--subscription") for call in hook("postdeploy.sh").calls] == [None] * 3
+    assert [option(call, "--subscription") for call in ran.calls[1:]] == ["another one"] * 3
+    assert [option(call, "--subscription") for call in hook("postdeploy.sh").calls] == [None] * 4
 
 
 def test_the_budget_is_looked_for_in_the_subscription_that_azd_deploys_to(hook):
     ran = hook("preprovision.sh", GROUP="true", BUDGET=BEGUN, AZURE_SUBSCRIPTION_ID="another")
     assert option(ran.calls[1], "--subscription") == "another"
-    assert str(option(ran.calls[2], "--url")).startswith("/subscriptions/another/resourceGroups/rg-icewatch-test/")
+    url = str(option(asked(ran, "Microsoft.Consumption"), "--url"))
+    assert url.startswith("/subscriptions/another/resourceGroups/rg-icewatch-test/")
+
+
+PLAIN = "holds a blank, a line break or a sign outside of ASCII"
+KEYS = {  # that the app would refuse as well
+    "short": "has 5 characters; expected 20 to 200",
+    "k" * 201: "has 201 characters; expected 20 to 200",
+    "a key with blanks in it, thirty": PLAIN,
+    "k" * 30 + "\n": PLAIN,
+    "schl\u00fcssel" * 4: PLAIN,
+}
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_the_hook_refuses_the_keys_that_the_app_refuses(key):
+    with pytest.raises(BadSetting):
+        usable(key)
 
 
 @pytest.mark.parametrize(
@@ -249,11 +336,11 @@ def test_the_budget_is_looked_for_in_the_subscription_that_azd_deploys_to(hook):
         ({"without": "ICEWATCH_ALERT_EMAIL"}, "run: azd env set ICEWATCH_ALERT_EMAIL"),
         ({"without": "ICEWATCH_SEN2COR_SHA256"}, "run: azd env set ICEWATCH_SEN2COR_SHA256"),
         ({"without": "AZURE_ENV_NAME"}, "AZURE_ENV_NAME: is not set; run this by azd"),
-        ({"ICEWATCH_API_KEY": "short"}, "ICEWATCH_API_KEY has 5 characters; expected 20 or more"),
+        *[({"ICEWATCH_API_KEY": key}, f"ICEWATCH_API_KEY {says}") for key, says in KEYS.items()],
         ({"ICEWATCH_SCHEDULE": "0 0 */6 * *"}, "ICEWATCH_SCHEDULE has 5 fields; expected six"),
         ({"ICEWATCH_WATCH_SCHEDULE": "* * * * * * *"}, "ICEWATCH_WATCH_SCHEDULE has 7 fields; expected six"),
         ({"GROUP": "refused"}, "az cannot tell whether rg-icewatch-test exists"),
-        ({"GROUP": "true", "BUDGET": "refused"}, "az cannot read the budget of rg-icewatch-test"),
+        ({"GROUP": "true", "IMAGE": "refused"}, "az cannot read which image the container step of rg-icewatch-test has"),
     ],
 )
 def test_preprovision_stops_before_anything_is_made(hook, how, says):
@@ -263,11 +350,21 @@ def test_preprovision_stops_before_anything_is_made(hook, how, says):
     assert not any(call[0] == "azd" for call in ran.calls)
 
 
+KEPT = "!~" * 10  # the first sign and the last
+
+
+def test_a_budget_that_cannot_be_read_stops_the_hook(hook):
+    ran = hook("preprovision.sh", GROUP="true", BUDGET="refused")
+    assert ran.code == 1
+    assert "az cannot read the budget of rg-icewatch-test" in ran.err
+
+
 def test_a_schedule_of_six_fields_and_a_long_key_are_taken(hook):
-    how = {"ICEWATCH_SCHEDULE": "0 0 */6 * * *", "ICEWATCH_WATCH_SCHEDULE": "", "ICEWATCH_API_KEY": "k" * 20}
+    how = {"ICEWATCH_SCHEDULE": "0 0 */6 * * *", "ICEWATCH_WATCH_SCHEDULE": "", "ICEWATCH_API_KEY": KEPT}
     ran = hook("preprovision.sh", **how)
     assert ran.code == 0, ran.err
-    assert "k" * 20 not in ran.out + ran.err + str(ran.calls)
+    assert usable(KEPT) == KEPT
+    assert KEPT not in ran.out + ran.err + str(ran.calls)
 
 
 def test_azd_up_runs_the_hooks_around_provisioning_and_deployment(hook):
@@ -280,4 +377,4 @@ def test_azd_up_runs_the_hooks_around_provisioning_and_deployment(hook):
         assert ran.code == 0, ran.err
         calls += [" ".join(call[:3]) for call in ran.calls]
     assert calls[:3] == ["az account show", "az group exists", "azd env set"]
-    assert calls[3:] == ["az functionapp keys", *["az eventgrid system-topic"] * 2]
+    assert calls[3:] == ["az account show", "az functionapp keys", *["az eventgrid system-topic"] * 2]
