@@ -23,9 +23,6 @@ param tableUri string
 param insightsConnectionString string
 @description('Address of the key vault, with a slash at its end.')
 param vaultUri string
-@allowed(['3.11', '3.12'])
-@description('Python of the app.')
-param pythonVersion string
 @allowed([512, 2048, 4096])
 @description('Memory of one instance in MB.')
 param instanceMemoryMB int
@@ -90,7 +87,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
           }
         }
       }
-      runtime: { name: 'python', version: pythonVersion }
+      runtime: { name: 'python', version: '3.11' } // that the packages are pinned for and tested with: docs/operate.md
       scaleAndConcurrency: {
         instanceMemoryMB: instanceMemoryMB
         maximumInstanceCount: maximumInstanceCount

@@ -115,7 +115,7 @@ WRITTEN = (
         f"app.{_DEPLOYMENT}.deployment.storage.authentication.userAssignedIdentityResourceId",
         "identityId",
     ),
-    (FUNCTIONS, f"app.{_DEPLOYMENT}.runtime", "{ name: 'python', version: pythonVersion }"),
+    (FUNCTIONS, f"app.{_DEPLOYMENT}.runtime", "{ name: 'python', version: '3.11' }"),  # of the pins
     (FUNCTIONS, f"app.{_DEPLOYMENT}.scaleAndConcurrency.maximumInstanceCount", "maximumInstanceCount"),
     (JOB, "var variables", "map(items(settings), setting => { name: setting.key, value: setting.value })"),
     (JOB, "job.identity.type", "'UserAssigned'"),
