@@ -47,6 +47,7 @@ var settings = union(tuning, {
   APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
   PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
+  OTEL_PYTHON_DISABLED_INSTRUMENTATIONS: 'azure_sdk,requests,urllib,urllib3' // else every request to storage is a record
   COPERNICUS_USER: '@Microsoft.KeyVault(SecretUri=${secrets}/copernicus-user)'
   COPERNICUS_PASSWORD: '@Microsoft.KeyVault(SecretUri=${secrets}/copernicus-password)'
   DHUS_USER: '@Microsoft.KeyVault(SecretUri=${secrets}/dhus-user)'

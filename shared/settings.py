@@ -144,7 +144,9 @@ class Settings:
     backfill: Backfill = field(default_factory=Backfill)
     prices: Prices = field(default_factory=Prices)
     lookup_table: str = ""  # blob of the container models; empty: nothing is retrieved
-    api_key: str = field(default="", repr=False)  # what people sign in with, as given: see shared/api_key.py; empty: nobody
+    api_key: str = field(
+        default="", repr=False
+    )  # what people sign in with, as given: see shared/api_key.py; empty: nobody
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:

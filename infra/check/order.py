@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from infra.check.finding import Finding
 from infra.check.load import Templates
-from infra.check.template import Template
+from infra.check.template import Declared, Module, Resource, Template
 from infra.check.values import Each, Index, Member, Name, Value, When, body_of, every, used_names
 
 _KNOWN_AT_ONCE = {"id", "name", "type", "apiVersion"}  # of a resource, whether it is there or not
@@ -24,7 +24,11 @@ def check(templates: Templates) -> Iterator[Finding]:
 
 def circles(template: Template) -> Iterator[Finding]:
     """Variables, resources and modules that wait for themselves; each circle is told once."""
-    declared = {**template.variables, **template.resources, **template.modules}
+    declared: dict[str, Declared | Resource | Module] = {
+        **template.variables,
+        **template.resources,
+        **template.modules,
+    }
     waits = {name: {use.name for use in used_names(one.value)} & declared.keys() for name, one in declared.items()}
     told: set[str] = set()
     for name in sorted(declared):
@@ -41,7 +45,8 @@ def circles(template: Template) -> Iterator[Finding]:
 
 def _late(template: Template) -> Iterator[Finding]:
     """Names, loops and conditions of what is made are worked out before any of it is there."""
-    for one in (*template.resources.values(), *template.modules.values()):
+    made: tuple[Resource | Module, ...] = (*template.resources.values(), *template.modules.values())
+    for one in made:
         body, value = body_of(one.value), one.value
         early = [body.get("name")] if body else []
         while isinstance(value, Each | When):

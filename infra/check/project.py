@@ -35,8 +35,8 @@ SAID = {  # what azure.yaml has to say, by path
     "services.correct.docker.context": ".",
     "services.correct.docker.remoteBuild": True,  # nobody needs Docker
 }
-# Container jobs are deployed since 1.23.8, negations in .funcignore are read since 1.23.13, and the arguments of an image
-# that is built in the registry are passed on by what was released after 1.24.2 (azure-dev, issue 7990, repaired by 7997).
+# Container jobs are deployed since 1.23.8, negations in .funcignore are read since 1.23.13, and the arguments of an
+# image that is built in the registry are passed on by what came after 1.24.2 (azure-dev 7990, repaired by 7997).
 LEAST_AZD = (1, 24, 3)
 HOOKS = ("preprovision", "postdeploy")  # azd runs no others; each has the script of its name
 _SHELLS = {"posix": ("sh", "sh"), "windows": ("pwsh", "ps1")}
@@ -131,5 +131,7 @@ def _variables(script: Path, path: str, known: set[str]) -> Iterator[Finding]:
         for kind, version in _QUESTION.findall(line):
             schema = schema_of(kind)
             if schema is None or schema.version != version:
-                told = f"{kind} is asked for in {version}; the templates make it in {schema.version if schema else None}."
+                told = (
+                    f"{kind} is asked for in {version}; the templates make it in {schema.version if schema else None}."
+                )
                 yield Finding(path, number, "azd", told)

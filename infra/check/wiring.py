@@ -102,6 +102,11 @@ WRITTEN = (
         "'ClientId=${identityClientId};Authorization=AAD'",
     ),
     (FUNCTIONS, "var settings.PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "'true'"),
+    (
+        FUNCTIONS,
+        "var settings.OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
+        "'azure_sdk,requests,urllib,urllib3'",  # the libraries that reach storage; those of the provider stay
+    ),
     (FUNCTIONS, "appSettings.properties", "settings"),
     (FUNCTIONS, "publishing for", "['ftp', 'scm']"),
     (FUNCTIONS, "app.kind", "'functionapp,linux'"),

@@ -340,7 +340,10 @@ def test_the_hook_refuses_the_keys_that_the_app_refuses(key):
         ({"ICEWATCH_SCHEDULE": "0 0 */6 * *"}, "ICEWATCH_SCHEDULE has 5 fields; expected six"),
         ({"ICEWATCH_WATCH_SCHEDULE": "* * * * * * *"}, "ICEWATCH_WATCH_SCHEDULE has 7 fields; expected six"),
         ({"GROUP": "refused"}, "az cannot tell whether rg-icewatch-test exists"),
-        ({"GROUP": "true", "IMAGE": "refused"}, "az cannot read which image the container step of rg-icewatch-test has"),
+        (
+            {"GROUP": "true", "IMAGE": "refused"},
+            "az cannot read which image the container step of rg-icewatch-test has",
+        ),
     ],
 )
 def test_preprovision_stops_before_anything_is_made(hook, how, says):
