@@ -144,9 +144,7 @@ class Settings:
     backfill: Backfill = field(default_factory=Backfill)
     prices: Prices = field(default_factory=Prices)
     lookup_table: str = ""  # blob of the container models; empty: nothing is retrieved
-    api_key: str = field(
-        default="", repr=False
-    )  # what people sign in with, as given: see shared/api_key.py; empty: nobody
+    api_key: str = field(default="", repr=False)  # opens API and pages; as given, looked at by shared/api_key.py
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
