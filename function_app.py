@@ -1,7 +1,9 @@
 """The pipeline, in the order a product passes it. Every step is one file in `functions/`."""
 
 from functions import api, classify, discover, drop, poison, schedule, stage, watch
+from shared.logs import hush
 
+hush()
 app = api.app  # timer, queue and blob steps join the app that answers HTTP
 
 app.register_functions(schedule.bp)

@@ -36,7 +36,7 @@ from shared.adapters.leases import Held, ProductLocks
 from shared.adapters.sen2cor import Command, Sen2Cor, choose_commands
 from shared.adapters.unpack import Limits, unpack
 from shared.errors import BadMessage, BadSetting, IceWatchError, PermanentError
-from shared.logs import formatter
+from shared.logs import formatter, hush
 from shared.messages import CORRECTIONS, CorrectionMessage, poison_of
 from shared.models import State, staged_zip
 from shared.pipeline.correct import correct
@@ -273,7 +273,7 @@ def _start_log() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter(os.environ.get("LOG_FORMAT", "")))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("azure").setLevel(logging.WARNING)
+    hush()
 
 
 if __name__ == "__main__":

@@ -23,9 +23,6 @@ param tableUri string
 param insightsConnectionString string
 @description('Address of the key vault, with a slash at its end.')
 param vaultUri string
-@allowed(['3.11', '3.12'])
-@description('Python of the app.')
-param pythonVersion string
 @allowed([512, 2048, 4096])
 @description('Memory of one instance in MB.')
 param instanceMemoryMB int
@@ -50,6 +47,7 @@ var settings = union(tuning, {
   APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
   PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
+  OTEL_PYTHON_DISABLED_INSTRUMENTATIONS: 'azure_sdk,requests,urllib,urllib3' // else every request to storage is a record
   COPERNICUS_USER: '@Microsoft.KeyVault(SecretUri=${secrets}/copernicus-user)'
   COPERNICUS_PASSWORD: '@Microsoft.KeyVault(SecretUri=${secrets}/copernicus-password)'
   DHUS_USER: '@Microsoft.KeyVault(SecretUri=${secrets}/dhus-user)'
@@ -90,7 +88,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
           }
         }
       }
-      runtime: { name: 'python', version: pythonVersion }
+      runtime: { name: 'python', version: '3.11' } // that the packages are pinned for and tested with: docs/operate.md
       scaleAndConcurrency: {
         instanceMemoryMB: instanceMemoryMB
         maximumInstanceCount: maximumInstanceCount

@@ -32,10 +32,6 @@ param operatorId string = 'me'
 @description('What the object id of the operator is; not looked at for me and none.')
 param operatorType string = 'Group'
 
-@allowed(['3.11', '3.12'])
-@description('Python of the function app; the pinned packages are tested with 3.11.')
-param pythonVersion string = '3.11'
-
 @allowed([512, 2048, 4096])
 @description('Memory of one instance in MB; 2048 brings one core.')
 param instanceMemoryMB int = 2048
@@ -206,7 +202,6 @@ module functions 'functions.bicep' = {
     tableUri: storage.outputs.tableUri
     insightsConnectionString: monitoring.outputs.insightsConnectionString
     vaultUri: keyVault.outputs.uri
-    pythonVersion: pythonVersion
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     tuning: tuning

@@ -54,7 +54,7 @@ class Scene:
     start_seconds: float = 60.0  # image and container, before the correction begins; estimated
     classify_seconds: float = CLASSIFY_SECONDS
     blobs_written: int = 60  # the L2A folder, results, leases
-    log_kb: float = 60.0  # about a hundred lines over all steps; estimated
+    log_kb: float = 60.0  # own lines of all steps measured, 3; what the host writes of some five invocations estimated
     usable_percent: float = 100.0  # the share that becomes maps; what is rejected early costs less than computed here
 
 

@@ -18,7 +18,7 @@ from local.host import Host, endpoints_of
 from local.processor import processors, sen2cor_settings
 from local.scenes import Scene, SceneSpec, build_scene, demo_month
 from shared.errors import BadSetting
-from shared.logs import formatter
+from shared.logs import formatter, hush
 from shared.models import WATCHLIST
 from shared.wiring import services
 
@@ -82,8 +82,7 @@ def log_to(file: Path) -> None:
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)
-    for talkative in ("azure", "httpx", "httpcore", "rasterio"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
+    hush()
 
 
 def serve(folder: Path, *, port: int, workers: int, simulate: bool, sen2cor: Path | None, console: Console) -> int:

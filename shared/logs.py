@@ -15,6 +15,8 @@ from typing import Any
 from shared.errors import BadSetting
 from shared.models import shown
 
+# Libraries that log every request they make at INFO. The exporter of telemetry is among them, as part of azure.
+_TALKATIVE = ("azure", "httpx", "httpcore", "rasterio")
 FIELDS = ("product", "step", "state", "seconds")
 _TEXT = "%(asctime)s %(levelname)s %(message)s"
 
@@ -49,3 +51,13 @@ def formatter(choice: str, text: str = _TEXT) -> logging.Formatter:
     if choice not in {"", "text", "json"}:
         raise BadSetting(f"LOG_FORMAT is '{shown(choice)}'; expected text or json.")
     return JsonLines() if choice == "json" else logging.Formatter(text)
+
+
+def hush() -> None:
+    """Let libraries that log every request say warnings and worse only.
+
+    In Azure the worker lets everything from INFO up through to Application Insights: two records and 2.3 KB for each
+    request to the storage account, hundreds of them for a product, would be paid for and bury the lines of the steps.
+    """
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -20,6 +20,7 @@ from functools import lru_cache
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from shared.api_key import usable
 from shared.settings import Settings
 from shared.wiring import services
 
@@ -104,15 +105,16 @@ def _same(given: str, expected: str) -> bool:
 
 
 def access() -> Access:
-    """The access that the app settings give."""
+    """The access that the app settings give; raises BadSetting where their key cannot be used."""
     return _access(services().settings)
 
 
 @lru_cache(maxsize=8)
 def _access(settings: Settings) -> Access:
-    is_open = not settings.api_key and settings.storage.is_on_this_machine
-    derived = hashlib.sha256(b"icewatch signatures 1\n" + settings.api_key.encode()).digest()
-    return Access(settings.api_key, is_open, derived if settings.api_key else secrets.token_bytes(32))
+    key = usable(settings.api_key)
+    is_open = not key and settings.storage.is_on_this_machine
+    derived = hashlib.sha256(b"icewatch signatures 1\n" + key.encode()).digest()
+    return Access(key, is_open, derived if key else secrets.token_bytes(32))
 
 
 def set_cookie(response: Response, value: str, request: HTTPConnection) -> None:

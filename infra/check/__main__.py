@@ -15,6 +15,7 @@ from infra.check import (
     modules,
     names,
     naming,
+    order,
     project,
     promises,
     queries,
@@ -44,13 +45,15 @@ CHECKS = (
     project.check,
     tuning.check,
     naming.check,
+    order.check,
 )
 
 
 def findings(root: Path) -> list[Finding]:
     """Everything that is wrong with the templates of ``root``, in the order of files and lines."""
     templates = load(root)
-    broken = [finding for template in templates.files.values() for finding in template.findings]
+    files = templates.files.values()
+    broken = [finding for template in files for finding in (*template.findings, *order.circles(template))]
     if broken:
         return sorted(set(broken))  # the rest would be guesses
     return sorted({finding for check in CHECKS for finding in check(templates)})

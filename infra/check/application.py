@@ -69,6 +69,18 @@ def bindings(root: Path = ROOT) -> dict[str, list[dict[str, object]]]:
 
 
 @cache
+def steps() -> set[str]:
+    """The functions whose invocations carry their name in telemetry: all but those that answer HTTP.
+
+    With OpenTelemetry the host calls a request over HTTP "GET {route}" (OpenTelemetryConfigurationExtensions.cs of
+    azure-functions-host), and the worker tells of it once more, after the route of the application.
+    """
+    return {
+        name for name, all_of in bindings().items() if not any(binding["type"] == "httpTrigger" for binding in all_of)
+    }
+
+
+@cache
 def settings_of_bindings() -> set[str]:
     """Names that bindings and host.json take from the settings as ``%NAME%``."""
     text = json.dumps(bindings()) + (ROOT / "host.json").read_text(encoding="utf-8")

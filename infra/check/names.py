@@ -21,6 +21,7 @@ PLATFORM = {
     "APPLICATIONINSIGHTS_CONNECTION_STRING": "host and worker: where telemetry goes",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "host and worker: telemetry by identity, as the key is switched off",
     "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "the Python worker: telemetry by OpenTelemetry, as host.json asks",
+    "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "its distribution of OpenTelemetry: no record for each request to storage",
 }
 # Settings that the code reads and neither the function app nor the job has.
 ELSEWHERE = {

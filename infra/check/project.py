@@ -13,11 +13,13 @@ from infra.check.application import ROOT
 from infra.check.azd import PARAMETERS, PREFIX, SUBSTITUTED, line_of
 from infra.check.finding import Finding
 from infra.check.load import Templates, fields
+from infra.check.schema import schema_of
 from infra.check.values import Text
 
 PROJECT, FOLDER = "azure.yaml", "infra"
 _SERVICE_TAG = "azd-service-name"
 _OF_HOOKS = {"HOOK_TRIES", "HOOK_PAUSE", "AZURE_SUBSCRIPTION_ID"}  # how long a hook waits; azd gives the last one
+_QUESTION = re.compile(r"(Microsoft\.\w+/\w+)\?api-version=([\w-]+)")
 _VARIABLE = re.compile(r"\$\{?(?:env:)?([A-Z][A-Z0-9_]{3,})")
 _ARGUMENT = re.compile(r"(?m)^ARG (\w+)")
 SAID = {  # what azure.yaml has to say, by path
@@ -33,6 +35,9 @@ SAID = {  # what azure.yaml has to say, by path
     "services.correct.docker.context": ".",
     "services.correct.docker.remoteBuild": True,  # nobody needs Docker
 }
+# Container jobs are deployed since 1.23.8, negations in .funcignore are read since 1.23.13, and the arguments of an
+# image that is built in the registry are passed on by what came after 1.24.2 (azure-dev 7990, repaired by 7997).
+LEAST_AZD = (1, 24, 3)
 HOOKS = ("preprovision", "postdeploy")  # azd runs no others; each has the script of its name
 _SHELLS = {"posix": ("sh", "sh"), "windows": ("pwsh", "ps1")}
 
@@ -44,6 +49,7 @@ def check(templates: Templates) -> Iterator[Finding]:
     for path, expected in SAID.items():
         if _at(project, path) != expected:
             yield Finding(PROJECT, _line_at(text, path), "azd", f"{path} is not {expected}.")
+    yield from _azd(text, str(_at(project, "requiredVersions.azd")))
     yield from _image(text, _at(project, "services.correct.docker"))
     yield from _services(templates, set(project.get("services", {})))
     yield from _hooks(templates, text, project.get("hooks", {}))
@@ -60,6 +66,15 @@ def _line_at(text: str, path: str) -> int:
     for part in path.split("."):
         end = max(text.find(f"{part}:", end), end)
     return text[:end].count("\n") + 1
+
+
+def _azd(text: str, asked: str) -> Iterator[Finding]:
+    """The azd that is asked for is one that can deploy this."""
+    version = re.fullmatch(r">= (\d+)\.(\d+)\.(\d+)", asked)
+    if version is None or tuple(map(int, version.groups())) < LEAST_AZD:
+        least = ".".join(map(str, LEAST_AZD))
+        told = f"azd {asked} is asked for; expected >= {least}, as older ones drop the arguments of a remote build."
+        yield Finding(PROJECT, _line_at(text, "requiredVersions.azd"), "azd", told)
 
 
 def _image(text: str, docker: dict[str, Any] | None) -> Iterator[Finding]:
@@ -113,3 +128,10 @@ def _variables(script: Path, path: str, known: set[str]) -> Iterator[Finding]:
         for name in _VARIABLE.findall(line):
             if name not in known and name != "LASTEXITCODE":
                 yield Finding(path, number, "azd", f"{name} is neither an output of main.bicep nor set with azd env.")
+        for kind, version in _QUESTION.findall(line):
+            schema = schema_of(kind)
+            if schema is None or schema.version != version:
+                told = (
+                    f"{kind} is asked for in {version}; the templates make it in {schema.version if schema else None}."
+                )
+                yield Finding(path, number, "azd", told)

@@ -15,7 +15,18 @@ from infra.check.load import Templates
 from shared.measures import METRICS
 
 FOLDER, WORKBOOK, ALERTS = "infra/queries", "infra/workbook.json", "alerts.bicep"
-TABLES = {"AppTraces", "AppRequests", "AppMetrics", "ContainerAppConsoleLogs", "ContainerAppSystemLogs", "Usage"}
+# The tables that are filled, each with the columns that may be of use here, as Microsoft's reference of Azure Monitor
+# names them. An alert is made without a look at its query: with a wrong column it would never mail.
+_OF_APP = {"TimeGenerated", "AppRoleInstance", "AppRoleName", "ItemCount", "OperationId", "OperationName", "Properties"}
+_OF_JOB = {"TimeGenerated", "JobName", "Log"}
+TABLES = {
+    "AppTraces": _OF_APP | {"Message", "SeverityLevel"},
+    "AppRequests": _OF_APP | {"DurationMs", "Id", "Name", "ResultCode", "Success", "Url"},
+    "AppMetrics": _OF_APP | {"Max", "Min", "Name", "Sum"},
+    "ContainerAppConsoleLogs": _OF_JOB | {"ContainerName", "Stream"},
+    "ContainerAppSystemLogs": _OF_JOB | {"Reason"},
+    "Usage": {"TimeGenerated", "DataType", "IsBillable", "Quantity", "QuantityUnit"},
+}
 _METHODS = {"debug", "info", "warning", "error", "exception"}
 _READ = re.compile(r"(?:^|\(|\n|let \w+ = )\s*([A-Z]\w+)\s*(?=\|)")
 _QUERY = 3  # the type of a workbook's item that holds one
@@ -48,20 +59,38 @@ def _wrong(query: str) -> Iterator[str]:
     read = set(_READ.findall(query))
     if not read:
         yield "it reads no table."
-    yield from (f"nothing fills the table {table}." for table in sorted(read - TABLES))
+    yield from (f"nothing fills the table {table}." for table in sorted(read - TABLES.keys()))
+    yield from _columns(query, read)
     for text in re.findall(r'(?:startswith|contains) "([^"]+ [^"]*)"', query):
         if not any(text in sentence for sentence in logged()):
             yield f"nothing logs '{text}'."
-    functions = application.bindings().keys()
+    functions = application.steps()  # requests over HTTP are called after their address
+    for listed in re.findall(r"Name in \(([^)]*)\)", query):
+        for name in sorted(functions ^ set(re.findall(r'"([^"]*)"', listed))):
+            yield f"it leaves out the function {name}." if name in functions else f"there is no step {name}."
     for name in re.findall(r'Name [!=]= "(\w+)"', query):
         if name not in functions:
-            yield f"there is no function {name}."
+            yield f"there is no step {name}."
     for name in re.findall(r'Name [!=]= "(\w+\.[\w.]+)"', query):
         if name not in {metric.name for metric in METRICS}:
             yield f"there is no metric {name}."
     for beginning in re.findall(r'Name startswith "(\w+)"', query):
         if not any(name.startswith(beginning) for name in functions):
             yield f"no function begins with {beginning}."
+
+
+def _columns(query: str, read: set[str]) -> Iterator[str]:
+    """Each name with a capital is a column of a table that is read, or made in the query itself."""
+    code = re.sub(r'"[^"]*"', '""', query)
+    for condition in re.findall(r"\bwhere ([^|]*)", code):
+        if re.search(r"(?<![=!<>])=(?![=~])", condition):
+            yield f"a single = compares nothing: where {' '.join(condition.split())}"
+    captured = re.findall(r"\bparse \w+ with ([^|\n]*)", code)
+    made = {name for text in captured for name in re.findall(r"\b[A-Z]\w*", text)}
+    made |= set(re.findall(r"\b([A-Z]\w*) =(?!=)", re.sub(r"\bwhere [^|]*", "", code)))
+    known = made | read | {column for table in read for column in TABLES.get(table, ())}
+    for name in sorted(set(re.findall(r"(?<![\w.])[A-Z]\w*", code)) - known):
+        yield f"{name} is no column of {', '.join(sorted(read))}, and nothing makes it."
 
 
 @cache

@@ -44,6 +44,8 @@ def _imports(templates: Templates, template: Template) -> Iterator[Finding]:
         for name in one.names.values():
             if name not in source.variables and name not in source.types:
                 yield template.says(one.line, "symbol", f"{one.source} declares no {name}.")
+            elif name not in source.exported:
+                yield template.says(one.line, "symbol", f"{name} of {one.source} is imported and has no @export().")
 
 
 def _symbols(template: Template) -> Iterator[Finding]:

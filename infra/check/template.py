@@ -89,6 +89,8 @@ class Template:
     resources: dict[str, Resource] = field(default_factory=dict)
     modules: dict[str, Module] = field(default_factory=dict)
     outputs: dict[str, Declared] = field(default_factory=dict)
+    exported: set[str] = field(default_factory=set)  # variables and types that other files may import
+    scope: str = "resourceGroup"  # what is deployed to, as Bicep assumes it
     imports: list[Import] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -172,7 +174,11 @@ def _declare(template: Template, node: Node, decorators: tuple[Call, ...]) -> No
     known = {*template.parameters, *template.variables, *template.resources, *template.modules}
     if node.type != "output_declaration" and name in known:
         template.findings.append(template.says(line, "symbol", f"{name} is declared twice."))
+    if any(call.function == "export" for call in decorators):
+        template.exported.add(name)
     match node.type:
+        case "target_scope_assignment":
+            template.scope = text_of(parts[-1]).strip("'")
         case "parameter_declaration":
             default = expression(parts[2]) if len(parts) > 2 else None
             template.parameters[name] = Parameter(name, line, text_of(parts[1]), default, decorators)
@@ -191,7 +197,7 @@ def _declare(template: Template, node: Node, decorators: tuple[Call, ...]) -> No
             template.types[name] = _properties(parts[-1])
         case "import_functionality":
             template.imports.append(_import(node, line))
-        case "metadata_declaration" | "target_scope_assignment" | "comment":
+        case "metadata_declaration" | "comment":
             pass
         case other:
             template.findings.append(template.says(line, "syntax", f"the check does not know a {other}."))

@@ -102,6 +102,11 @@ WRITTEN = (
         "'ClientId=${identityClientId};Authorization=AAD'",
     ),
     (FUNCTIONS, "var settings.PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY", "'true'"),
+    (
+        FUNCTIONS,
+        "var settings.OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
+        "'azure_sdk,requests,urllib,urllib3'",  # the libraries that reach storage; those of the provider stay
+    ),
     (FUNCTIONS, "appSettings.properties", "settings"),
     (FUNCTIONS, "publishing for", "['ftp', 'scm']"),
     (FUNCTIONS, "app.kind", "'functionapp,linux'"),
@@ -115,7 +120,7 @@ WRITTEN = (
         f"app.{_DEPLOYMENT}.deployment.storage.authentication.userAssignedIdentityResourceId",
         "identityId",
     ),
-    (FUNCTIONS, f"app.{_DEPLOYMENT}.runtime", "{ name: 'python', version: pythonVersion }"),
+    (FUNCTIONS, f"app.{_DEPLOYMENT}.runtime", "{ name: 'python', version: '3.11' }"),  # of the pins
     (FUNCTIONS, f"app.{_DEPLOYMENT}.scaleAndConcurrency.maximumInstanceCount", "maximumInstanceCount"),
     (JOB, "var variables", "map(items(settings), setting => { name: setting.key, value: setting.value })"),
     (JOB, "job.identity.type", "'UserAssigned'"),

@@ -15,6 +15,8 @@ foreach ($name in 'AZURE_RESOURCE_GROUP', 'AZURE_FUNCTION_APP_NAME', 'AZURE_FUNC
 $tries = if ($env:HOOK_TRIES) { [int] $env:HOOK_TRIES } else { 20 } # the app makes the key when it has started once
 $pause = if ($env:HOOK_PAUSE) { [int] $env:HOOK_PAUSE } else { 15 } # seconds
 if (-not (Get-Command az -ErrorAction SilentlyContinue)) { Stop-Hook "the Azure CLI 'az' is not installed." }
+az account show --query id --output tsv 2>$null | Out-Null
+if ($LASTEXITCODE -ne 0) { Stop-Hook 'the Azure CLI is not logged in; run: az login, then: azd hooks run postdeploy' }
 
 $where = @() # the subscription that azd deploys to, whichever az was set to meanwhile
 if ($env:AZURE_SUBSCRIPTION_ID) { $where = @('--subscription', $env:AZURE_SUBSCRIPTION_ID) }

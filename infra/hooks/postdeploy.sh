@@ -18,6 +18,7 @@ tries=${HOOK_TRIES:-20} # the app makes the key when it has started once, and an
 pause=${HOOK_PAUSE:-15} # seconds
 
 command -v az >/dev/null 2>&1 || fail "the Azure CLI 'az' is not installed."
+az account show --query id --output tsv >/dev/null 2>&1 || fail "the Azure CLI is not logged in; run: az login, then: azd hooks run postdeploy"
 umask 077
 endpoint=$(mktemp)
 trap 'rm -f "$endpoint"' EXIT

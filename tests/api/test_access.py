@@ -8,7 +8,7 @@ import pytest
 
 from functions.api.access import COOKIE, Access, access
 from functions.api.links import folder_of, result_link
-from tests.api.conftest import HERE, World
+from tests.api.conftest import ELSEWHERE, HERE, World
 
 KEY = "a key of the tests that is long".replace(" ", "-")
 
@@ -49,6 +49,16 @@ def test_without_a_key_in_the_settings_nobody_gets_in(make_world):
     assert "API_KEY" in answer.json()["detail"]
     assert world.client(key="anything-at-all-is-no-key").get("/api/products").status_code == 503
     assert world.client(key="").get("/api/health").json()["status"] == "ok"
+
+
+@pytest.mark.parametrize("path", ["/api/products", "/", "/sign-in"])
+@pytest.mark.parametrize("storage", [ELSEWHERE, HERE])
+def test_a_key_that_cannot_be_used_lets_nobody_in_and_the_sentence_says_why(make_world, storage: str, path: str):
+    world: World = make_world(storage=storage, key="a key with blanks in it, thirty")
+    answer = world.client().get(path)
+    assert answer.status_code == 500
+    assert "Character 2 of API_KEY is a blank" in answer.text
+    assert world.key not in answer.text
 
 
 def test_on_one_machine_nothing_is_asked_for(make_world):

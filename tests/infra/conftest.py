@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.infra.hook_standins import Ran, runner
 
 PARTS = ("azure.yaml", "docs/security.md")
 
@@ -22,3 +24,9 @@ def copy(tmp_path: Path) -> Path:
         (tmp_path / part).parent.mkdir(exist_ok=True)
         shutil.copy2(ROOT / part, tmp_path / part)
     return tmp_path
+
+
+@pytest.fixture
+def hook(tmp_path: Path) -> Callable[..., Ran]:
+    """Runs a hook of azd by its name; see tests/infra/hook_standins.py."""
+    return runner(tmp_path)

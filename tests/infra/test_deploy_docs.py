@@ -175,6 +175,7 @@ def test_azd_up_finds_what_it_needs_and_runs_the_hooks_around_its_steps_in_order
         "azd env set",
         "azd (provision)",
         "azd (deploy all)",
+        "az account show",
         "az functionapp keys",
         "az eventgrid system-topic",
         "az eventgrid system-topic",

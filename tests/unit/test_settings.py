@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from shared.api_key import usable
 from shared.cloud import CloudRule
 from shared.errors import BadSetting
 from shared.settings import Settings, Storage
@@ -161,11 +162,28 @@ def test_a_price_without_a_source_is_unknown_until_it_is_set_and_none_is_negativ
         Settings.from_env(LOCAL | {"PRICE_CPU_SECOND": "-1"})
 
 
-@pytest.mark.parametrize("key", ["short", "x" * 201, "with a space in it, long enough", "ünlesbar" * 4])
-def test_a_key_that_can_be_guessed_or_not_sent_is_refused_without_being_shown(key: str):
-    with pytest.raises(BadSetting, match="API_KEY has") as refused:
-        Settings.from_env({"AzureWebJobsStorage": "UseDevelopmentStorage=true", "API_KEY": key})
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("short", "API_KEY has 5 characters; expected 20 to 200"),
+        ("x" * 201, "API_KEY has 201 characters; expected 20 to 200"),
+        ("with a space in it, long enough", "Character 5 of API_KEY is a blank"),
+        ("long-enough-and-of-a-file\n", "Character 26 of API_KEY is a line break"),
+        ("ünlesbar" * 4, "Character 1 of API_KEY is no visible sign of ASCII"),
+    ],
+)
+def test_a_key_that_can_be_guessed_or_not_sent_closes_the_door_and_no_step(key: str, says: str):
+    settings = Settings.from_env(LOCAL | {"API_KEY": key})
+    assert settings.storage.connection_string, "the pipeline has all it needs"
+    with pytest.raises(BadSetting) as refused:
+        usable(settings.api_key)
+    assert says in str(refused.value)
     assert key not in str(refused.value)
+
+
+def test_a_key_of_every_visible_sign_is_taken_as_it_is():
+    for key in ("", "k" * 20, "".join(map(chr, range(33, 127)))):
+        assert usable(Settings.from_env(LOCAL | {"API_KEY": key}).api_key) == key
 
 
 @pytest.mark.parametrize(
