@@ -4,9 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from sklearn.metrics import accuracy_score, f1_score
 
 from models import ablation
 from models.evaluation import UNASKED, folds, predicted_in_turn, scores, with_others
@@ -240,29 +238,3 @@ def test_measured_field_spectra_are_named_as_their_finders_named_them(platform: 
     field = read_spectra(data / "field_hcrf_2017.csv", data / "site_classes_2017.csv")
     features = field.weighted(read_responses(data / f"msi_srf_{platform}.tsv", ICE_BANDS))
     assert (load_classifier().vote(features).codes == field.codes).mean() > 0.93
-
-
-@needs_shared
-def test_field_spectra_left_out_of_everything_are_mostly_named_right() -> None:
-    """On the four classes that the open spectra cover, mean of five seeds; docs/model.md has the six, and other seeds.
-
-    The statistics are those of all platforms together, the spectra are asked as each platform sees them.
-    """
-    data = SHARED / "data/spectra"
-    field = read_spectra(data / "field_hcrf_2017.csv", data / "site_classes_2017.csv")
-    tables = [read_responses(data / f"msi_srf_{platform}.tsv", ICE_BANDS) for platform in ("S2A", "S2B", "S2C")]
-    features = np.stack([field.weighted(one) for one in tables])
-    rates = []
-    for seed in (Recipe().seed, 1, 2, 3, 4):
-        fold = folds(field.codes, 10, np.random.default_rng(seed))
-        guess = predicted_in_turn(features, field.codes, (), replace(Recipe(), seed=seed), fold)
-        rates.append([(accuracy_score(field.codes, one), weighted_f1(field.codes, one)) for one in guess])
-    (accuracy, f1), *others = np.mean(rates, axis=0).tolist()
-    assert accuracy >= 0.93
-    assert f1 >= 0.93
-    assert all(min(rate) >= 0.92 for rate in others)
-
-
-def weighted_f1(truth: npt.NDArray[np.uint8], guess: npt.NDArray[np.uint8]) -> float:
-    """As the predecessor scored itself, counted here by another's code than that of the cards."""
-    return float(f1_score(truth, guess, average="weighted", zero_division=0))
