@@ -60,7 +60,7 @@ class Row:
 
 
 def rows(months: Sequence[CalendarMonth], missed: Iterable[Missing], now: datetime) -> list[Row]:
-    """The twelve months with their days, what was expected on them and never found, and how the search went."""
+    """The twelve months of a year with their days, what of it was ``missed``, and how the search went."""
     lacking: dict[date, list[Missing]] = defaultdict(list)
     for one in missed:
         lacking[one.at.date()].append(one)
@@ -73,7 +73,7 @@ def rows(months: Sequence[CalendarMonth], missed: Iterable[Missing], now: dateti
             expected={
                 day.day: tuple(found)
                 for day, found in lacking.items()
-                if (day.year, day.month) == (month.month.year, month.month.month)
+                if day.month == month.month.month  # the year is the same for all
             },
         )
         for month in months

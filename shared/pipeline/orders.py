@@ -12,7 +12,8 @@ where an order dies between, watch finds the product stuck, or asked for in vain
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -33,6 +34,7 @@ _CANCELLED = {State.DISCOVERED, State.OFFLINE, State.STAGED, State.FAILED}  # ca
 _TOO_MANY = "One order takes {} products; give it again."
 _OVERTAKEN = "{} is on its way already."
 _ASKED_FOR = "{} waits to be classified already."
+_JUDGED = {State.CLASSIFIED, State.REJECTED}  # what classify came to an end with
 _ON_ITS_WAY = {State.DISCOVERED, State.STAGED, State.CORRECTED}
 
 
@@ -133,16 +135,18 @@ class Orders:
             return Ordered(why, left={record.name: why})
         return Ordered(f"{record.name} will be classified again.", (record.name,))
 
-    def reclassify_tile(self, tile: Tile, *, only_other_model: bool = False) -> Ordered:
-        """Classify all classified products of ``tile`` again, or those that another model made than is in force.
+    def reclassify_tile(
+        self, tile: Tile, *, only_other_model: bool = False, states: Collection[State] = (State.CLASSIFIED,)
+    ) -> Ordered:
+        """Classify the products of ``tile`` in ``states`` again, or those that another model made than is in force.
 
-        WrongState where the model in force cannot be used: the maps that are there would be set aside for nothing.
+        Of the states CLASSIFIED and REJECTED count; what was rejected names no model. WrongState where the model in
+        force cannot be used: the maps that are there would be set aside for nothing.
         """
         model = self._model(tile)
+        judged = [record for record in self.ledger.records(tile.name) if record.state in _JUDGED]
         rows = [
-            record
-            for record in self.ledger.records(tile.name)
-            if record.state is State.CLASSIFIED and not (only_other_model and record.model == model)
+            record for record in judged if record.state in states and not (only_other_model and record.model == model)
         ]
         accepted, left = [], {}
         for record in rows[:MOST_AT_ONCE]:
@@ -155,7 +159,10 @@ class Orders:
             else:
                 accepted.append(record.name)
         left |= {record.name: _TOO_MANY.format(MOST_AT_ONCE) for record in rows[MOST_AT_ONCE:]}
-        return Ordered(f"{len(accepted)} products of {tile} will be classified again.", tuple(accepted), left)
+        sentence = f"{len(accepted)} products of {tile} will be classified again."
+        others = Counter(record.state for record in judged if record.state not in states)
+        asides = [f" {count} that are {state} were not asked for." for state, count in sorted(others.items())]
+        return Ordered("".join([sentence, *asides]), tuple(accepted), left)
 
     def cancel(self, name: str) -> Ordered:
         """Take a product off that waits, or put away what failed, also what was refused; WrongState for all else.

@@ -19,15 +19,9 @@ from shared.pipeline.reclassify import asked
 from shared.pipeline.refused import refuse
 from shared.records import REFUSED, MonthRecord
 from shared.science.forest import Classifier
-from tests.api.conftest import L1C, World, a_record
+from tests.api.conftest import L1C, World, a_record, order
 from tests.fakes import NOON, FakeCatalogue, a_product
 from tests.small_l2a import PRODUCT
-
-
-def order(client: TestClient, kind: str, status: int = 202, **asked: Any):
-    answer = client.post(f"/api/orders/{kind}", json=asked)
-    assert answer.status_code == status, answer.text
-    return answer.json()
 
 
 def test_backfill_asks_for_each_month_once(world: World, client: TestClient):
@@ -129,6 +123,20 @@ def test_a_product_is_classified_again_once_per_order_that_is_done(world: World,
 def test_a_tile_is_classified_again_only_where_another_model_made_it(world: World, client: TestClient):
     assert order(client, "reclassify", tile="22WEV", only_other_model=True)["accepted"] == []
     assert order(client, "reclassify", tile="22WEV")["accepted"] == [L1C]
+
+
+def test_what_was_rejected_is_classified_again_where_its_state_is_named(world: World, client: TestClient):
+    world.ledger.add(a_record(2, State.REJECTED, reason="Only 3 % is usable.", l2a=str(PRODUCT)))
+    told = order(client, "reclassify", tile="22WEV")
+    assert told["accepted"] == [L1C]
+    assert told["sentence"].endswith("1 that are REJECTED were not asked for.")
+    told = order(client, "reclassify", tile="22WEV", state=["REJECTED"], only_other_model=True)
+    assert told["accepted"] == [a_record(2).name]
+    assert told["sentence"].endswith("1 that are CLASSIFIED were not asked for.")
+    world.clock.advance(hours=7)
+    told = order(client, "reclassify", tile="22WEV", state=["CLASSIFIED", "REJECTED"])
+    assert sorted(told["accepted"]) == sorted([a_record(2).name, L1C])
+    assert told["sentence"] == "2 products of 22WEV will be classified again."
 
 
 def test_a_classification_asked_for_between_reading_and_writing_is_not_asked_for_again(
@@ -248,13 +256,3 @@ def test_an_offline_product_is_cancelled_too(world: World, client: TestClient):
 
 def test_what_is_done_is_not_cancelled(client: TestClient):
     order(client, "cancel", 409, product=L1C)
-
-
-def test_a_product_can_be_dropped_through_a_link(client: TestClient):
-    told = order(client, "drop-link", 201, name=f"{L1C}.SAFE.zip")
-    assert f"/drop/{L1C}.SAFE.zip?write-until=" in told["url"]
-
-
-@pytest.mark.parametrize("name", ["x.zip", "../secret.zip", f"{L1C}.SAFE/x.zip", f"{L1C}.tar", "", "/"])
-def test_a_link_is_given_for_products_only(client: TestClient, name: str):
-    order(client, "drop-link", 422, name=name)

@@ -71,6 +71,26 @@ def test_what_the_client_has_already_is_not_sent_again(here: World):
     assert other.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ("{etag}", 304),
+        ("W/{etag}", 304),  # as who compresses on the way makes of it
+        ('"another", {etag}', 304),
+        ("*", 304),
+        ('"another"', 200),
+        ("no tag", 200),
+    ],
+)
+def test_what_the_client_has_is_told_as_http_has_it(here: World, told: str, status: int):
+    client = here.client()
+    etag = client.get(CLASS).headers["etag"]
+    for method in ("GET", "HEAD"):
+        answer = client.request(method, CLASS, headers={"if-none-match": told.format(etag=etag)})
+        assert (answer.status_code, answer.headers["etag"]) == (status, etag)
+    assert client.get(CLASS, headers={"range": "bytes=0-0", "if-range": f"W/{etag}"}).status_code == 200
+
+
 def test_elsewhere_the_storage_account_hands_rasters_out(world: World):
     small = world.client().get(f"{FOLDER}/quicklook.png")
     assert small.status_code == 200  # so that a page of this site may show it

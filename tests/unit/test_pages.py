@@ -262,6 +262,7 @@ def test_a_pass_that_the_orbit_leads_to_expect_and_nobody_found_is_on_the_calend
     html = pages.get("/tiles/22WEV/calendar?year=2021")
     assert "2021-07-12 15:09 S2A: expected from its orbit, not found" in html
     assert "2021-07-12 15:09, S2A, relative orbit 25" in html
+    assert "expected from its orbit" not in pages.get("/tiles/22WEV/calendar?year=2020")
 
 
 def test_what_was_ordered_is_said_until_it_has_happened(pages: Pages):
