@@ -14,7 +14,6 @@ from rich.console import Console
 
 from local.session import FOLDER, session
 from shared.errors import BadName, NotFound, PermanentError
-from shared.messages import TILE_MONTHS, TileMonthMessage
 from shared.models import ProductName, State, Tile, TileMonth
 from shared.records import Record
 from shared.wiring import Services
@@ -93,24 +92,21 @@ def backfill(
     folder: Folder = FOLDER,
 ) -> None:
     """Ask for older months of one tile."""
-    wanted = _months(tile, months)
-    with session(folder) as outside:
-        for month in wanted:
-            outside.queues.send(TILE_MONTHS, TileMonthMessage.of(month, backfill=True).encode())
-    _console.print(f"Asked for {len(wanted)} months of {wanted[0].tile}, {wanted[0].key} to {wanted[-1].key}.")
+    from functions.api.ordering import orders
+
+    first, last = _ends(tile, months)
+    with session(folder):
+        done = orders().backfill(first.tile, first, last)
+    _console.print(done.sentence, soft_wrap=True)
+    for month, why in done.left.items():
+        _console.print(f"{month}: {why}", soft_wrap=True)
 
 
-def _months(tile: str, text: str) -> list[TileMonth]:
+def _ends(tile: str, text: str) -> tuple[TileMonth, TileMonth]:
     match = re.fullmatch(r"([0-9-]+)(?:\.\.([0-9-]+))?", text)
     if match is None:
         raise BadName(f"'{text}' is no span of months; expected FROM..TO, such as 2019-06..2019-08.")
-    first, last = TileMonth.parse(tile, match[1]), TileMonth.parse(tile, match[2] or match[1])
-    if last < first:
-        raise BadName(f"{last.key} lies before {first.key}; name the earlier month first.")
-    months = [first]
-    while months[-1] < last:
-        months.append(months[-1].next())
-    return months
+    return TileMonth.parse(tile, match[1]), TileMonth.parse(tile, match[2] or match[1])
 
 
 def retry(
