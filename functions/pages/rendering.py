@@ -21,7 +21,7 @@ from functions.api.kept_route import Handler, kept
 from functions.api.links import is_for_programs, result_link
 from functions.api.problems import STATUS, http_problem, said_of
 from functions.pages import words
-from functions.pages.views import is_of_before, may_retry
+from functions.pages.views import FIRST_MONTH, is_of_before, may_retry
 from shared.errors import IceWatchError, NotFound
 from shared.models import State
 from shared.pipeline.overview import sensed
@@ -69,6 +69,7 @@ def templates(*more: Path) -> Environment:
         "sensed": sensed,
         "CLASSES": tuple(SurfaceClass),
         "NO_CLASS": NO_CLASS,
+        "FIRST_MONTH": FIRST_MONTH,
         "is_approximate": is_approximate,
         "static": static_address,
         "picture": lambda record: result_link(f"{record.results}/quicklook.png"),

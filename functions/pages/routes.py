@@ -103,6 +103,8 @@ def calendar_of_tile(
         waiting=outside.queues.depth(TILE_MONTHS) if ordered else None,
         rows=views.rows(months, missed, now, watched),
         missed=missed,
+        ends=views.ends_of(shown_year, now),
+        now=now,
         totals=views.sums(month.states for month in months),
         records=[record for month in months for records in month.days.values() for record in records],
         seen=seen,

@@ -265,6 +265,14 @@ def neighbours(records: Sequence[Record], record: Record) -> tuple[Record | None
     return earlier, mine[place - 1] if place else None
 
 
+FIRST_MONTH = "2015-06"  # of Sentinel-2
+
+
+def ends_of(year: int, now: datetime) -> tuple[str, str]:
+    """First and last month of ``year`` that there is something to search in."""
+    return max(f"{year}-01", FIRST_MONTH), min(f"{year}-12", f"{now:%Y-%m}")
+
+
 def year_span(year: int) -> tuple[date, date]:
     """First and last day of a year."""
     return date(year, 1, 1), date(year, 12, 31)

@@ -22,7 +22,7 @@ class Mark:
     css: str  # class that gives colour and shape
 
 
-EXPECTED = Mark("?", "expected", "its orbit leads to expect it, and nobody found it", "expected")
+EXPECTED = Mark("?", "expected", "by its orbit, and not found", "expected")
 MARKS: dict[State, Mark] = {
     State.CLASSIFIED: Mark("C", "classified", "map and numbers are there", "classified"),
     State.REJECTED: Mark("R", "rejected", "too little of the ice is visible", "rejected"),

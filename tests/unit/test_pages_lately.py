@@ -67,6 +67,18 @@ def test_the_calendar_tells_what_a_person_asked_for_and_what_nobody_wants(pages:
     assert f"<b>{expected}</b> expected" in html
 
 
+@pytest.mark.parametrize(
+    ("year", "first", "last"),
+    [(2021, "2021-01", "2021-07"), (2020, "2020-01", "2020-12"), (2015, "2015-06", "2015-12")],
+)
+def test_the_form_of_a_year_asks_for_nothing_that_has_not_begun(pages: Pages, year: int, first: str, last: str):
+    html = pages.get(f"/tiles/22WEV/calendar?year={year}")
+    assert f'name="first" value="{first}" min="2015-06" max="2021-07"' in html
+    assert f'name="last" value="{last}" min="2015-06" max="2021-07"' in html
+    sent = pages.send("/orders/backfill", {"first": first, "last": last}, f"/tiles/22WEV/calendar?year={year}")
+    assert sent.status_code == 303
+
+
 def test_a_failure_of_its_own_is_told_in_full_and_many_by_what_they_share(pages: Pages):
     html = pages.get("/failures")
     assert f"</span> {BROKEN}.SAFE.zip is damaged: B04 does not decode.</h2>" in html
