@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -60,6 +61,45 @@ def test_a_month_that_waits_or_was_searched_just_now_is_left(world: World, clien
     world.clock.advance(minutes=16)
     world.queues.sent.clear()
     assert len(order(client, "backfill", tile="22WEV", first="2021-06", last="2021-08")["accepted"]) == 3
+
+
+def test_a_month_that_was_asked_for_just_now_is_left_also_where_the_queue_cannot_show_it(
+    world: World, client: TestClient
+):
+    """Of the queue's messages only the first 32 that wait can be seen, and none that is in work."""
+    months: dict[str, Any] = {"first": "2016-01", "last": "2020-12"}
+    assert len(order(client, "backfill", tile="22WEV", **months)["accepted"]) == 60
+    world.queues.sent.clear()
+    told = order(client, "backfill", tile="22WEV", **months)
+    assert not told["accepted"]
+    assert set(told["left"].values()) == {"It was asked for within the last 15 minutes."}
+    world.clock.advance(minutes=16)  # its message may be lost
+    assert len(order(client, "backfill", tile="22WEV", **months)["accepted"]) == 60
+
+
+def test_of_equal_backfills_at_one_instant_one_searches(world: World, client: TestClient):
+    others: list[dict[str, Any]] = []
+    world.ledger.interfere = lambda: others.append(order(client, "backfill", tile="22WEV", first="2021-07"))
+    told = order(client, "backfill", tile="22WEV", first="2021-07")
+    assert (told["accepted"], others[0]["accepted"]) == ([], ["22WEV 2021-07"])
+    assert len(world.queues.sent[TILE_MONTHS]) == 1
+
+
+def test_a_month_that_was_asked_for_and_then_searched_in_vain_can_be_asked_for_again(world: World, client: TestClient):
+    order(client, "backfill", tile="22WEV", first="2021-07")
+    world.queues.sent.clear()
+    month = TileMonth.parse("22WEV", "2021-07")
+    world.clock.advance(minutes=1)
+    catalogue = FakeCatalogue()
+    catalogue.fail("search", NotFound("The catalogue is away."))
+    with pytest.raises(NotFound):
+        discover(TileMonthMessage.of(month), catalogue=catalogue, ledger=world.ledger, clock=world.clock)
+    assert order(client, "backfill", tile="22WEV", first="2021-07")["accepted"] == ["22WEV 2021-07"]
+    world.clock.advance(minutes=1)
+    discover(TileMonthMessage.of(month), catalogue=FakeCatalogue(), ledger=world.ledger, clock=world.clock)
+    row = world.ledger.month(month)
+    assert row is not None
+    assert (row.searched, row.asked) == (world.clock(), world.clock() - timedelta(minutes=1))
 
 
 def test_a_month_whose_search_failed_just_now_is_searched(world: World, client: TestClient):
