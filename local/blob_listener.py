@@ -26,10 +26,11 @@ from azurefunctions.extensions.base import (
 )
 
 from local.bindings import BlobTrigger, Registered
-from local.connections import HOSTS, Connections, encode
+from local.connections import Connections, encode
 from local.host_config import Encoding
 from local.invocation import Activity, Invoker, log
 from local.receipts import Receipts
+from shared.adapters.timers import HOSTS
 from shared.errors import BadMessage, BadSetting
 from shared.models import shown
 

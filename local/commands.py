@@ -13,11 +13,9 @@ import typer
 from rich.console import Console
 
 from local.session import FOLDER, session
-from shared.errors import BadName, NotFound, PermanentError
-from shared.messages import TILE_MONTHS, TileMonthMessage
-from shared.models import ProductName, State, Tile, TileMonth
-from shared.records import Record
-from shared.wiring import Services
+from shared.errors import BadName, PermanentError
+from shared.models import Tile, TileMonth
+from shared.pipeline.orders import Ordered
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where the one-machine host keeps its data.")]
 Sen2CorPath = Annotated[
@@ -93,24 +91,19 @@ def backfill(
     folder: Folder = FOLDER,
 ) -> None:
     """Ask for older months of one tile."""
-    wanted = _months(tile, months)
-    with session(folder) as outside:
-        for month in wanted:
-            outside.queues.send(TILE_MONTHS, TileMonthMessage.of(month, backfill=True).encode())
-    _console.print(f"Asked for {len(wanted)} months of {wanted[0].tile}, {wanted[0].key} to {wanted[-1].key}.")
+    from functions.api.ordering import orders
+
+    first, last = _ends(tile, months)
+    with session(folder):
+        done = orders().backfill(first.tile, first, last)
+    _say(done)
 
 
-def _months(tile: str, text: str) -> list[TileMonth]:
+def _ends(tile: str, text: str) -> tuple[TileMonth, TileMonth]:
     match = re.fullmatch(r"([0-9-]+)(?:\.\.([0-9-]+))?", text)
     if match is None:
         raise BadName(f"'{text}' is no span of months; expected FROM..TO, such as 2019-06..2019-08.")
-    first, last = TileMonth.parse(tile, match[1]), TileMonth.parse(tile, match[2] or match[1])
-    if last < first:
-        raise BadName(f"{last.key} lies before {first.key}; name the earlier month first.")
-    months = [first]
-    while months[-1] < last:
-        months.append(months[-1].next())
-    return months
+    return TileMonth.parse(tile, match[1]), TileMonth.parse(tile, match[2] or match[1])
 
 
 def retry(
@@ -119,35 +112,19 @@ def retry(
     folder: Folder = FOLDER,
 ) -> None:
     """Put failed products back to the first step whose input is still there."""
-    from shared.pipeline.lookup import known
+    from functions.api.ordering import orders
 
     if (product is None) == (not failed):
         raise BadName("Name one product, or give --failed, not both.")
-    with session(folder) as outside:
-        if product is not None:
-            _retry_one(known(outside.ledger, str(ProductName.parse(product))), outside)
-        else:
-            retry_records(list(outside.ledger.in_state(State.FAILED)), outside)
+    with session(folder):
+        done = orders().retry(product) if product is not None else orders().retry_failed()
+    _say(done)
 
 
-def retry_records(records: list[Record], outside: Services) -> None:
-    """Put each of ``records`` back, and say of those that cannot why."""
-    for record in records:
-        try:
-            _retry_one(record, outside)
-        except (BadName, NotFound) as error:
-            _console.print(f"{record.name}: {error}", soft_wrap=True)
-
-
-def _retry_one(record: Record, outside: Services) -> None:
-    from shared.pipeline.retry import retry as step
-
-    rescue = step(record, store=outside.store, ledger=outside.ledger, clock=outside.clock)
-    if rescue is None:
-        _console.print(f"{record.name} was put back by somebody else meanwhile.", soft_wrap=True)
-        return
-    outside.queues.send(rescue.queue, rescue.message.encode())
-    _console.print(f"{record.name} is back in queue {rescue.queue}.", soft_wrap=True)
+def _say(done: Ordered) -> None:
+    _console.print(done.sentence, soft_wrap=True)
+    for name, why in done.left.items():
+        _console.print(f"{name}: {why}", soft_wrap=True)
 
 
 def train(context: typer.Context) -> None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from azure.storage.queue import QueueClient, QueueServiceClient
 
 _CONNECTIONS = 64  # kept open per service
-HOSTS = "azure-webjobs-hosts"  # the container in which the Functions host keeps its state
 
 
 class Connections:

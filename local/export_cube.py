@@ -1,7 +1,8 @@
 """A season's layers as one cube (time, y, x), after the CF conventions 1.11 (https://cfconventions.org).
 
 Numbers stay stored as in the result files (scale_factor, _FillValue), so that a cube is as exact and hardly larger.
-Everything is lazy until `local.export_files` writes it.
+Everything is lazy until `local.export_files` writes it, but for QUALITY of the dates that have several products: it
+says which of them the data are of.
 """
 
 from __future__ import annotations
@@ -54,23 +55,47 @@ def cube(
     for name, array in variables.items():
         array.attrs, array.encoding = _attributes(name, variables.keys()), {}
     dataset = loaded.drop_vars(left_out).assign(variables).assign({GRID: ((), np.int32(0), grid)})
-    return _described(dataset, acquisitions, season, fill=fill)
+    return _described(dataset, season, fill=fill)
 
 
 def _merged(acquisitions: Sequence[Acquisition]) -> xr.Dataset:
-    """One time per sensing: of the parts of a split granule, and of reprocessings, the newest that has data."""
+    """One time per sensing: of the parts of a split granule, and of reprocessings, the newest that has data.
+
+    The coordinate ``product`` names those that any pixel is of, the newest first, with blanks between.
+    """
     import xarray as xr
 
     ordered = sorted(acquisitions, key=lambda one: _newest_first(one.product))
     opened = _on_one_grid([_opened(one) for one in ordered])
-    dates, times = [], []
+    dates, times, names = [], [], []
     for sensing, group in itertools.groupby(range(len(ordered)), key=lambda i: ordered[i].product.sensing):
-        first, *others = [opened[i] for i in group]
-        for other in others:
-            first = first.where(first[QUALITY.name] != Quality.NODATA, other)
-        dates.append(first)
+        places = list(group)
+        date, used = _joined([opened[i] for i in places])
+        dates.append(date)
         times.append(np.datetime64(sensing.replace(tzinfo=None), "ns"))
-    return xr.concat(dates, dim=xr.Variable("time", times), combine_attrs="drop")
+        names.append(" ".join(str(ordered[places[part]].product) for part in used))
+    merged = xr.concat(dates, dim=xr.Variable("time", times), combine_attrs="drop")
+    told = {"long_name": "names of the L2A products that the data are of, the newest first"}
+    return merged.assign_coords(product=("time", names, told))
+
+
+def _joined(parts: Sequence[xr.Dataset]) -> tuple[xr.Dataset, list[int]]:
+    """Each pixel of the first part that has data there, and which parts any pixel is of (none has data: the first)."""
+    import xarray as xr
+    from rasterio.errors import RasterioError
+
+    whole, gives = parts[0], [parts[0][QUALITY.name] != Quality.NODATA]
+    for part in parts[1:]:
+        lacks = whole[QUALITY.name] == Quality.NODATA
+        gives.append(lacks & (part[QUALITY.name] != Quality.NODATA))
+        whole = whole.where(~lacks, part)
+    if len(parts) == 1:
+        return whole, [0]
+    try:
+        found = xr.concat([pixels.any() for pixels in gives], dim="part").compute(scheduler="threads").values
+    except RasterioError as cause:
+        raise BadProduct(f"A result file is damaged: {shown(cause, 300)}.") from cause
+    return whole, [number for number, given in enumerate(found) if given] or [0]
 
 
 def _opened(one: Acquisition) -> xr.Dataset:
@@ -173,13 +198,9 @@ def _word(layer: Layer, code: int) -> str:
     return (Quality(code) if layer is QUALITY else SurfaceClass(code)).name.lower()
 
 
-def _described(dataset: xr.Dataset, acquisitions: Sequence[Acquisition], season: Season, *, fill: bool) -> xr.Dataset:
+def _described(dataset: xr.Dataset, season: Season, *, fill: bool) -> xr.Dataset:
     """Coordinates and global attributes as CF wants them."""
-    names = sorted({one.product.sensing: str(one.product) for one in acquisitions}.items())
-    dataset = dataset.drop_vars([name for name in dataset.coords if name not in {"time", "x", "y"}])
-    dataset = dataset.assign_coords(
-        product=("time", [name for _, name in names], {"long_name": "name of the L2A product"})
-    )
+    dataset = dataset.drop_vars([name for name in dataset.coords if name not in {"time", "x", "y", "product"}])
     for axis, words in (("x", "easting"), ("y", "northing")):
         dataset[axis].attrs = {
             "standard_name": f"projection_{axis}_coordinate",

@@ -11,11 +11,12 @@ from azure.functions.queue import QueueMessageInConverter
 
 from local.bindings import BlobTrigger, QueueTrigger, Registered, TimerTrigger
 from local.blob_listener import POISON_QUEUE, BlobCaller, BlobScanner, Watched
-from local.connections import HOSTS, Connections
+from local.connections import Connections
 from local.host_config import HostConfig
 from local.invocation import Invoker
 from local.queue_listener import POISON, QueueListener, Reading
 from local.timers import StatusBlob, TimerListener
+from shared.adapters.timers import HOSTS
 from shared.settings import STORAGE
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -17,43 +16,14 @@ from azure.functions.timer import TimerRequestConverter
 
 from local.bindings import Registered, TimerTrigger
 from local.invocation import Invoker, log
-from shared.errors import BadSetting
+from shared.adapters.timers import Schedule
 from shared.models import shown
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
-_NAMES = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun"
-_FIELD = rf"(?:[0-9*,/-]|{_NAMES})+"
-_EXPRESSION = re.compile(rf"{_FIELD}(?: +{_FIELD}){{5}}", re.IGNORECASE)
 _SHORTEST_MONITORED = 60.0  # seconds between runs; the real host watches no faster timer for missed runs
 _NAP = 30.0  # seconds; the wall clock is read again this often, for machines that sleep
-
-
-class Schedule:
-    """A six-field NCRONTAB expression: second, minute, hour, day, month, day of week, all of which must match."""
-
-    def __init__(self, expression: str, where: str) -> None:
-        """Parse; raise BadSetting, naming ``where``, for what is no such expression or never comes due."""
-        from croniter import CroniterError, croniter
-
-        self._expression = expression.strip()
-        if _EXPRESSION.fullmatch(self._expression) is None:
-            raise BadSetting(
-                f"{where} has the schedule '{shown(expression)}'; expected six fields: "
-                "second minute hour day month day-of-week."
-            )
-        self._croniter = croniter
-        try:
-            self.next(datetime.now(UTC))
-        except (CroniterError, ValueError) as cause:
-            raise BadSetting(f"{where} has the schedule '{shown(expression)}': {cause}.") from cause
-
-    def next(self, after: datetime) -> datetime:
-        """The first time later than ``after``."""
-        # NCRONTAB wants day and day of week both to match; cron would be content with either.
-        times = self._croniter(self._expression, after, second_at_beginning=True, day_or=False)
-        return times.get_next(datetime)  # type: ignore[no-any-return, unused-ignore]
 
 
 @dataclass(frozen=True, slots=True)

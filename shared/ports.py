@@ -212,6 +212,10 @@ class Ledger(Protocol):
         """What is known about a tile-month; None where nothing is, or its row does not parse."""
         ...
 
+    def update_month(self, month: TileMonth, change: Callable[[MonthRecord | None], MonthRecord]) -> MonthRecord:
+        """Create or replace a tile-month by ``change(what is known)``; again where another writer was faster."""
+        ...
+
     def save_month(self, record: MonthRecord) -> None:
         """Create or replace what is known about a tile-month."""
         ...

@@ -136,7 +136,15 @@ class MonthRecord:
     failed: int = 0  # rows of products that failed, when checked
     error: str = ""  # why the last search failed, a sentence; empty after one that did not
     tried: datetime | None = None  # when it failed
+    asked: datetime | None = None  # when a person last asked for it
 
     def age(self, now: datetime) -> timedelta:
         """How old the last search is, as `age` says."""
         return age(self.searched, now)
+
+    def is_awaited(self, now: datetime, patience: timedelta) -> bool:
+        """Whether a person asked for it less than ``patience`` ago, and no search has ended since, well or not."""
+        ended = [at for at in (self.searched, self.tried) if at is not None]
+        return (
+            self.asked is not None and age(self.asked, now) < patience and max(ended, default=self.asked) <= self.asked
+        )

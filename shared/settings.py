@@ -25,6 +25,7 @@ _CDSE = {
 
 # Dobson units that Sen2Cor has look-up tables for, in summer and in winter.
 _OZONE = (250, 290, 330, 331, 370, 377, 410, 420, 450, 460)
+_TIMERS = {"schedule": "SCHEDULE", "watch": "WATCH_SCHEDULE"}
 _Word = TypeVar("_Word", bound=str)
 Dem = Literal["required", "preferred", "none"]
 
@@ -145,6 +146,7 @@ class Settings:
     prices: Prices = field(default_factory=Prices)
     lookup_table: str = ""  # blob of the container models; empty: nothing is retrieved
     api_key: str = field(default="", repr=False)  # opens API and pages; as given, looked at by shared/api_key.py
+    schedules: tuple[tuple[str, str], ...] = ()  # timer -> its six fields, as the host runs it; none: it is not known
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -183,7 +185,7 @@ class Settings:
             ),
             defaults=Defaults(
                 cloud_probability=int(_number(env, "CLOUD_PROBABILITY", 20, 0, 100)),
-                cloud_rule=_cloud_rule(env),
+                cloud_rule=_word(env, "CLOUD_RULE", tuple(CloudRule), Defaults().cloud_rule),
                 minimum_usable=_number(env, "MINIMUM_USABLE", 40, 0, 100),
                 resolution=_choice(env, "RESOLUTION", (20, 60)),
             ),
@@ -192,6 +194,7 @@ class Settings:
             prices=_prices(env),
             lookup_table=env.get("LOOKUP_TABLE", ""),
             api_key=_login(env, "API_KEY"),
+            schedules=tuple((step, env[name]) for step, name in _TIMERS.items() if env.get(name)),
         )
 
 
@@ -280,11 +283,3 @@ def _word(env: Mapping[str, str], name: str, choices: tuple[_Word, ...], default
         if text.upper() == choice.upper():
             return choice
     raise BadSetting(f"{name} is '{shown(text)}'; expected one of {', '.join(filter(None, choices))}.")
-
-
-def _cloud_rule(env: Mapping[str, str]) -> CloudRule:
-    text = env.get("CLOUD_RULE") or Defaults().cloud_rule
-    try:
-        return CloudRule(text)
-    except ValueError as cause:
-        raise BadSetting(f"CLOUD_RULE is '{shown(text)}'; expected one of {', '.join(CloudRule)}.") from cause

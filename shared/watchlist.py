@@ -9,11 +9,12 @@ Every field, with its default and an example, is in ``docs/watchlist.md``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shared.cloud import CloudRule
 from shared.errors import BadName, BadSetting
@@ -28,7 +29,19 @@ CORRECTIONS = Literal["official", "sen2cor", "approximate"]
 
 _Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 _Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
-_Position = tuple[_Longitude, _Latitude]
+_Height = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _flat(position: Any) -> Any:
+    """A position without its height, which RFC 7946, 3.1.1 lets stand third."""
+    has_height = isinstance(position, list | tuple) and len(position) == 3 and type(position[2]) in {int, float}
+    return position[:2] if has_height and math.isfinite(position[2]) else position
+
+
+_Position = Annotated[
+    tuple[_Longitude, _Latitude],
+    BeforeValidator(_flat, json_schema_input_type=tuple[_Longitude, _Latitude] | tuple[_Longitude, _Latitude, _Height]),
+]
 _Ring = Annotated[tuple[_Position, ...], Field(min_length=4)]
 _Rings = Annotated[tuple[_Ring, ...], Field(min_length=1)]
 

@@ -51,6 +51,7 @@ class Services:
         self.settings = settings
         self.clock: Clock = now
         self._shipped: Classifier | None = None
+        self._set_up: datetime | None = None  # when a host first began
         self._opened = ExitStack()
 
     @cached_property
@@ -192,6 +193,21 @@ class Services:
         from shared.adapters.kept_masks import KeptMask
 
         return KeptMask.of(path, tile, self.store)
+
+    def first_due(self, step: str) -> datetime | None:
+        """When the timer of ``step`` was due first after the app was set up; None where that is not known."""
+        from shared.adapters.timers import Schedule, set_up_at
+
+        fields = dict(self.settings.schedules).get(step)
+        if fields and self._set_up is None:
+            with self._account.blobs() as blobs:
+                self._set_up = set_up_at(blobs)
+        if not fields or self._set_up is None:
+            return None
+        try:
+            return Schedule(fields, f"Timer {step}").next(self._set_up)
+        except BadSetting:  # no host runs such a timer either: that it has never run says so
+            return None
 
     def queue_client(self, queue: str) -> QueueClient:
         """The SDK's client of one queue, for the container step, which receives by itself. The caller closes it."""

@@ -192,7 +192,7 @@ def _copied(record: Record) -> Record:
 class FakeLedger(Scripted):
     """Ledger: two dictionaries; rows are copied in and out, so that nobody changes them from outside.
 
-    ``interfere`` (if set) runs once, between the read and the write of the next ``update``: another, faster writer.
+    ``interfere`` (if set) runs once, between the read and the write of the next update: another, faster writer.
     """
 
     def __init__(self, records: Iterable[Record] = (), months: Iterable[MonthRecord] = ()) -> None:
@@ -258,6 +258,20 @@ class FakeLedger(Scripted):
         self._called("months", tile)
         rows = [row for row in self.month_rows.items() if tile in {None, row[0].tile}]
         return iter([row for month, row in rows if self._is_newer(month, since)])
+
+    def update_month(self, month: TileMonth, change: Callable[[MonthRecord | None], MonthRecord]) -> MonthRecord:
+        self._called("update_month", month)
+        for _ in range(10):
+            old = self.month_rows.get(month)
+            new = change(old)
+            if self.interfere is not None:
+                interfere, self.interfere = self.interfere, None
+                interfere()
+            if self.month_rows.get(month) is old:
+                self.month_rows[month] = new
+                self.written[month] = datetime.now(UTC)
+                return new
+        raise StorageUnavailable(f"The row of {month} is written by others all the time.")
 
     def save_month(self, record: MonthRecord) -> None:
         self._called("save_month", record)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import secrets
 import time
 from base64 import urlsafe_b64encode
@@ -20,6 +21,9 @@ from functools import lru_cache
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from functions.api.ended import EndedSessions
+from functions.api.problems import Refusal
+from functions.api.tries import Tries, address_of
 from shared.api_key import usable
 from shared.settings import Settings
 from shared.wiring import services
@@ -38,17 +42,36 @@ class Access:
     is_open: bool  # everything runs on this machine, where nobody else gets at it: nothing is asked for
     secret: bytes = field(repr=False)  # that signatures are made with
     now: Callable[[], float] = time.time  # seconds since 1970
+    ended: EndedSessions = field(repr=False, kw_only=True)
+    tries: Tries = field(default_factory=Tries, repr=False)
 
     def knows(self, request: HTTPConnection) -> bool:
-        """Whether ``request`` carries the key."""
-        return any(self._is_key(text) for text in (request.headers.get(HEADER), request.query_params.get(QUERY)))
+        """Whether ``request`` carries the key; raises Refusal (429) as `is_key` does."""
+        given = [text for text in (request.headers.get(HEADER), request.query_params.get(QUERY)) if text]
+        return any(self.is_key(text, request) for text in given)
 
-    def sign_in(self, key: str) -> str | None:
-        """The value of a session cookie for who knows the key; None for a wrong one."""
-        if not self._is_key(key):
+    def is_key(self, text: str, request: HTTPConnection) -> bool:
+        """Whether ``text`` is the key; raises Refusal (429) where too many wrong ones came from there of late."""
+        if not (self.key and text):
+            return False
+        is_right = _same(text, self.key)
+        seconds = math.ceil(self.tries.pause(address_of(request), self._sign("try", text), is_right=is_right))
+        if seconds:
+            sentence = f"Too many wrong keys came from this address; none is looked at for {seconds} seconds."
+            raise Refusal(429, sentence, headers={"Retry-After": str(seconds)})
+        return is_right
+
+    def sign_in(self, key: str, request: HTTPConnection) -> str | None:
+        """The value of a session cookie for who knows the key; None for a wrong one. Raises as `is_key` does."""
+        if not self.is_key(key, request):
             return None
         session = f"{int(self.now()) + SESSION_SECONDS}.{secrets.token_urlsafe(12)}"
         return f"{session}.{self._sign('session', session)}"
+
+    def sign_out(self, request: HTTPConnection) -> None:
+        """End the session of ``request``, and with it every copy of its cookie; raises StorageUnavailable."""
+        if (session := self._session(request)) is not None:
+            self.ended.end(session, self.now())
 
     def is_signed_in(self, request: HTTPConnection) -> bool:
         """Whether ``request`` has a session that is still good; always where access is open."""
@@ -86,13 +109,10 @@ class Access:
         session, _, signature = request.cookies.get(COOKIE, "")[:_MOST_TEXT].rpartition(".")
         if not _same(signature, self._sign("session", session)):
             return None
-        return session if self._is_ahead(session.partition(".")[0]) else None
+        return session if self._is_ahead(session.partition(".")[0]) and session not in self.ended else None
 
     def _is_ahead(self, until: str) -> bool:
         return until.isascii() and until.isdigit() and len(until) < 13 and int(until) > self.now()
-
-    def _is_key(self, text: str | None) -> bool:
-        return bool(self.key) and bool(text) and _same(str(text), self.key)
 
     def _sign(self, purpose: str, text: str) -> str:
         digest = hmac.digest(self.secret, f"{purpose}\n{text}".encode("utf-8", "replace"), "sha256")
@@ -114,7 +134,8 @@ def _access(settings: Settings) -> Access:
     key = usable(settings.api_key)
     is_open = not key and settings.storage.is_on_this_machine
     derived = hashlib.sha256(b"icewatch signatures 1\n" + key.encode()).digest()
-    return Access(key, is_open, derived if key else secrets.token_bytes(32))
+    secret = derived if key else secrets.token_bytes(32)
+    return Access(key, is_open, secret, ended=EndedSessions(lambda: services(settings).store))
 
 
 def set_cookie(response: Response, value: str, request: HTTPConnection) -> None:

@@ -135,6 +135,7 @@ class MonthAnswer(Answer):
     days: dict[date, list[DayEntry]] = Field(description="Days with acquisitions")
     searched: datetime | None = Field(description="When the catalogue was last searched for it; null: never")
     found: int | None = Field(description="Products in the catalogue then")
+    asked: datetime | None = Field(description="When a person last asked for it; null: never")
     error: str = Field(description="Why the last search failed; empty after one that did not")
 
     @classmethod
@@ -147,6 +148,7 @@ class MonthAnswer(Answer):
             days={day: [_entry(record) for record in records] for day, records in month.days.items()},
             searched=known.searched if known else None,
             found=known.found if known else None,
+            asked=known.asked if known else None,
             error=known.error if known else "",
         )
 

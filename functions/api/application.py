@@ -22,6 +22,7 @@ from functions.api import (
     watchlist,
 )
 from functions.api.door import Door
+from functions.api.heads import Heads, with_heads
 from functions.api.outside import EVERYWHERE
 from functions.api.problems import Problem, say_problems
 from functions.pages.rendering import unknown_page
@@ -32,6 +33,7 @@ _ABOUT = """What the pipeline holds, has done and failed to do, and the orders t
 
 Send the app's key (setting `API_KEY`) as header `x-functions-key`. Errors are problem details (RFC 9457). Lists are
 paged: `next` is the address of the next page. Links to result files carry a token and work for an hour without the key.
+Every address that takes GET takes HEAD.
 """
 
 
@@ -57,6 +59,7 @@ def application() -> FastAPI:
     say_problems(app)
     app.add_exception_handler(HTTPException, unknown_page)
     app.add_middleware(Door)
+    app.add_middleware(Heads)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # as FastAPI's own text says to extend it
     return app
 
@@ -73,6 +76,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
             separate_input_output_schemas=False,
         )
         shapes = document.setdefault("components", {}).setdefault("schemas", {})
+        document["paths"] = with_heads(document["paths"])
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         shapes |= problem.pop("$defs", {}) | {"Problem": problem}
         app.openapi_schema = document

@@ -13,13 +13,14 @@ import time
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode, urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.api.access import QUERY, TOKEN, Access, access
+from functions.api.access import COOKIE, QUERY, TOKEN, Access, access
 from functions.api.links import NOTIFICATIONS, RESULTS, folder_of, is_for_programs
-from functions.api.problems import problem, problem_of
+from functions.api.problems import Refusal, problem, problem_of, refusal_of
 from functions.api.snapshot import not_before
 from shared.errors import IceWatchError
 from shared.watchlist import MAX_BYTES
@@ -69,8 +70,11 @@ class Door:
         not_before.set(_changed_at(scope))
         try:
             body = await _body(receive)
+            await _renewed(scope)
             refusal = problem(413, f"The body is longer than {MAX_BYTES} bytes.") if body is None else _refusal(scope)
             await (refusal or self._app)(scope, _told(body or b"", receive), sending)
+        except Refusal as refusal:
+            await refusal_of(refusal)(scope, receive, sending)
         except IceWatchError as error:  # the settings themselves are wrong
             await problem_of(error)(scope, receive, sending)
         except Exception:
@@ -98,6 +102,12 @@ def _changed_at(scope: Scope) -> datetime | None:
     if not -_REMEMBERED < seconds - time.time() <= _CLOCKS_DIFFER:
         return None
     return datetime.fromtimestamp(seconds + _CLOCKS_DIFFER, UTC)
+
+
+async def _renewed(scope: Scope) -> None:
+    """Where a session is used, have it known which ones were ended; nobody else waits for storage meanwhile."""
+    if COOKIE in HTTPConnection(scope).cookies and not (found := access()).is_open and found.ended.is_stale:
+        await run_in_threadpool(found.ended.renew)
 
 
 def _refusal(scope: Scope) -> Response | None:
@@ -128,15 +138,15 @@ def _wanted(request: HTTPConnection, path: str) -> str:
 
 
 def _may(found: Access, request: HTTPConnection, path: str, method: str) -> bool:
-    if found.knows(request):
-        return True
-    is_program = is_for_programs(path)
-    if found.is_signed_in(request) and (method in _READING or not is_program):
+    """Whether what ``request`` carries is enough; the key is looked at last, as wrong ones count."""
+    if found.is_signed_in(request) and (method in _READING or not is_for_programs(path)):
         return True  # orders by cookie go through the pages, whose forms prove where they come from
     token = request.query_params.get(TOKEN, "")
-    if method in {"GET", "HEAD"} and path.startswith(RESULTS):
-        return found.opens(token, folder_of(path.removeprefix(RESULTS)))
-    return method == "POST" and path == NOTIFICATIONS and found.notifies(token)
+    if method in {"GET", "HEAD"} and path.startswith(RESULTS) and found.opens(token, folder_of(path[len(RESULTS) :])):
+        return True
+    if method == "POST" and path == NOTIFICATIONS and found.notifies(token):
+        return True
+    return found.knows(request)
 
 
 def _is_own(request: HTTPConnection) -> bool:

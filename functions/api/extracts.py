@@ -86,9 +86,10 @@ def point(
 
 @router.post("/api/products/{product}/area", responses=answers(403, 413))
 def area(product: OfProduct, outside: Outside, geometry: Outline) -> AreaAnswer:
-    """Class shares, albedo and algae index within a GeoJSON polygon (WGS 84).
+    """Class shares, albedo and algae index within a GeoJSON polygon (WGS 84); heights say nothing here.
 
-    The window around the polygon, where it lies in the tile, may have 4 million pixels: 1,600 km2 at 20 m.
+    The window around the polygon, where it lies in the tile, may have 4 million pixels: 1,600 km2 at 20 m. One that
+    holds the centre of no pixel is refused.
     """
     from shared.adapters.extracts import read_area
 

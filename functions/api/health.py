@@ -20,7 +20,7 @@ from functions.api.problems import ALWAYS, answers
 from functions.api.snapshot import snapshot
 from shared.errors import IceWatchError
 from shared.models import WATCHLIST, State
-from shared.pipeline.runs import TIMERS, runs
+from shared.pipeline.runs import all_runs
 from shared.records import REFUSED
 from shared.wiring import Services
 
@@ -43,6 +43,9 @@ class Health(BaseModel):
     last_runs: dict[str, datetime | None] | None = Field(
         default=None, description="When schedule and watch last ended well; null: never"
     )
+    first_runs: dict[str, datetime] | None = Field(
+        default=None, description="When a timer that waits for its first run is due; nothing is wrong until then"
+    )
     queues: dict[str, int] | None = Field(
         default=None,
         description="About how many messages wait or are in work, per queue",
@@ -51,11 +54,11 @@ class Health(BaseModel):
     products: dict[State, int] | None = Field(default=None, description="Products per state")
 
 
-@router.get("/api/health", response_model_exclude_none=False, responses=answers(500, 503))
+@router.get("/api/health", response_model_exclude_none=False, responses=answers(429, 500, 503))
 def health(request: Request, outside: Outside) -> Health:
     """Whether storage, queues, ledger, catalogue and model answer, and when the timers last ran."""
     found = access()
-    if not (found.is_open or found.knows(request) or found.is_signed_in(request)):
+    if not (found.is_signed_in(request) or found.knows(request)):
         return Health(status="ok")
     seen = _Seen()
     parts = _within(
@@ -73,6 +76,7 @@ def health(request: Request, outside: Outside) -> Health:
         parts=parts,
         model=seen.model,
         last_runs=seen.runs,
+        first_runs=seen.first_runs,
         queues=seen.queues,
         products=seen.products,
     )
@@ -84,6 +88,7 @@ class _Seen:
     def __init__(self) -> None:
         self.model: str | None = None
         self.runs: dict[str, datetime | None] = {}
+        self.first_runs: dict[str, datetime] = {}
         self.queues: dict[str, int] = {}
         self.products: dict[State, int] = {}
 
@@ -92,8 +97,9 @@ class _Seen:
         return "ok"
 
     def timers(self, outside: Services) -> str:
-        found, now = [runs(step, outside.store) for step in TIMERS], outside.clock()
+        found, now = all_runs(outside.store, outside.first_due), outside.clock()
         self.runs = {one.step: one.last for one in found}
+        self.first_runs = {one.step: one.first_due for one in found if one.first_due and one.is_new(now)}
         late = [one.step for one in found if one.is_late(now)]
         return "ok" if not late else f"Not run for twice as long as usual, or never: {', '.join(late)}."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from functions.api.outside import Outside
 from functions.api.problems import ALWAYS, Refusal, answers
 from functions.api.snapshot import forget
-from shared.models import DROP, BlobPath, Tile, TileMonth
+from shared.models import DROP, BlobPath, State, Tile, TileMonth
+from shared.pipeline.drone_drop import is_orthomosaic, name_of
 from shared.pipeline.drop import parse_dropped
 from shared.pipeline.orders import Ordered, Orders
 from shared.wiring import Services, services
@@ -20,9 +21,11 @@ from shared.wiring import Services, services
 router = APIRouter(prefix="/api/orders", tags=["orders"], responses=answers(*ALWAYS, 403, 413))
 _LINK_WORKS = timedelta(hours=2)
 _EXAMPLE = "S2A_MSIL1C_20210702T150911_N0511_R025_T22WEV_20240612T101500"
-_Tile = Annotated[str, Field(description="Tile", examples=["22WEV"], max_length=6)]
-_Product = Annotated[str, Field(description="Name of the product, L1C or L2A", examples=[_EXAMPLE], max_length=1000)]
-_Month = Annotated[str, Field(examples=["2021-07"], max_length=7)]
+_Tile = Annotated[str, Field(description="Tile", examples=["22WEV"], min_length=5, max_length=6)]
+_Product = Annotated[
+    str, Field(description="Name of the product, L1C or L2A", examples=[_EXAMPLE], min_length=1, max_length=1000)
+]
+_Month = Annotated[str, Field(examples=["2021-07"], min_length=7, max_length=7)]
 
 
 class _Order(BaseModel):
@@ -42,13 +45,20 @@ class RetryOrder(_Order):
 
     product: _Product | None = None
     failed: bool = Field(default=False, description="All that failed")
-    key: str = Field(default="", description="Only the kind of failure with this key", pattern="^([0-9a-f]{12})?$")
+    key: str | None = Field(
+        default=None,
+        description="Only the kind of failure with this key",
+        examples=["4b1f0c9a77de"],
+        pattern="^[0-9a-f]{12}$",
+    )
     tile: _Tile | None = None
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> Self:
         if (self.product is None) != self.failed:
             raise ValueError("name one product, or say failed, not both.")
+        if self.product is not None and (self.key, self.tile) != (None, None):
+            raise ValueError("key and tile narrow what failed, not one product.")
         return self
 
 
@@ -57,12 +67,23 @@ class ReclassifyOrder(_Order):
 
     product: _Product | None = None
     tile: _Tile | None = None
-    only_other_model: bool = Field(default=False, description="Of the tile, only what another model has made")
+    only_other_model: bool = Field(
+        default=False, description="Of the tile, only what another model has made; what was rejected names none"
+    )
+    state: list[Literal[State.CLASSIFIED, State.REJECTED]] = Field(
+        default=[State.CLASSIFIED],
+        description="Of the tile, only in these states: REJECTED after a rule or a mask has been changed",
+        examples=[["REJECTED"]],
+        min_length=1,
+        max_length=2,
+    )
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> Self:
         if (self.product is None) == (self.tile is None):
             raise ValueError("name a product or a tile, not both.")
+        if self.product is not None and (self.only_other_model or self.state != [State.CLASSIFIED]):
+            raise ValueError("only_other_model and state narrow a tile, not one product.")
         return self
 
 
@@ -73,9 +94,14 @@ class CancelOrder(_Order):
 
 
 class DropOrder(_Order):
-    """Ask for a link to which a product can be uploaded."""
+    """Ask for a link to which a product or an orthomosaic can be uploaded."""
 
-    name: str = Field(description="File name of the product's zip", examples=[f"{_EXAMPLE}.SAFE.zip"], max_length=200)
+    name: str = Field(
+        description="File name of the product's zip, or of an orthomosaic (.tif); folders may stand before it",
+        examples=[f"{_EXAMPLE}.SAFE.zip", "2024-07/drone.tif"],
+        min_length=1,
+        max_length=300,
+    )
 
 
 class OrderAnswer(BaseModel):
@@ -114,8 +140,8 @@ def retry(order: RetryOrder) -> OrderAnswer:
     """Put what failed, was rejected or cancelled back to the first step whose input is still there."""
     if order.product is not None:
         return _answer(orders().retry(order.product))
-    tile = Tile.parse(order.tile).name if order.tile else ""
-    return _answer(orders().retry_failed(order.key, tile))
+    tile = Tile.parse(order.tile).name if order.tile is not None else ""
+    return _answer(orders().retry_failed(order.key or "", tile))
 
 
 @router.post("/reclassify", status_code=202, responses=answers(404, 409))
@@ -124,7 +150,8 @@ def reclassify(order: ReclassifyOrder) -> OrderAnswer:
     if order.product is not None:
         return _answer(orders().reclassify(order.product))
     tile = Tile.parse(order.tile or "")
-    return _answer(orders().reclassify_tile(tile, only_other_model=order.only_other_model))
+    states = frozenset(order.state)
+    return _answer(orders().reclassify_tile(tile, only_other_model=order.only_other_model, states=states))
 
 
 @router.post("/cancel", status_code=202, responses=answers(404, 409))
@@ -135,14 +162,23 @@ def cancel(order: CancelOrder) -> OrderAnswer:
 
 @router.post("/drop-link", status_code=201)
 def drop_link(order: DropOrder, outside: Outside) -> DropLink:
-    """An address to which one product's zip can be uploaded for two hours; it joins the pipeline by itself."""
+    """An address to which one file can be uploaded for two hours; it joins the pipeline by itself.
+
+    It takes the zip of a product or an orthomosaic. A file of that name in the inbox is replaced.
+    """
     path = BlobPath(DROP, order.name)
-    if "/" in order.name:
-        raise Refusal(422, "The name holds a '/'; expected the file name of a product's zip.")
-    parse_dropped(path)
+    _check_droppable(path)
     until = outside.clock() + _LINK_WORKS
     url = outside.links.upload(path, until=until)
     return DropLink(url=url, method="PUT", headers={"x-ms-blob-type": "BlockBlob"}, expires=until)
+
+
+def _check_droppable(path: BlobPath) -> None:
+    """BadName, BadProduct or Refusal where the inbox could not take a single file of that name."""
+    if is_orthomosaic(path):
+        name_of(path.name.rpartition("/")[2])
+    elif parse_dropped(path).member:
+        raise Refusal(422, "The name lies in a .SAFE folder; expected the folder as one zip.")
 
 
 def _model(outside: Services, tile: Tile) -> str:

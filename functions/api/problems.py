@@ -106,10 +106,11 @@ _MEANINGS = {
     413: "The body is too large",
     416: "The range lies outside the file",
     422: "A parameter or the body is refused; the faults are listed with their places",
+    429: "Too many wrong keys came from this address; Retry-After says when one is looked at again",
     500: "The app is not set up, or has a fault; the log says more",
     503: "Storage or the provider is busy, or no key is set up: try again later",
 }
-ALWAYS = (400, 401, 422, 500, 503)  # any route may answer so
+ALWAYS = (400, 401, 422, 429, 500, 503)  # any route may answer so
 
 
 def say_problems(app: FastAPI) -> None:
@@ -135,6 +136,11 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 async def _refusal(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refusal)  # noqa: S101
+    return refusal_of(error)
+
+
+def refusal_of(error: Refusal) -> JSONResponse:
+    """The answer that ``error`` stands for."""
     return problem(error.status, error.detail, faults=error.faults, headers=error.headers)
 
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, BinaryIO
 from fastapi import APIRouter, Header, Path, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from functions.api.etags import Tags
 from functions.api.outside import Outside
 from functions.api.problems import ALWAYS, Refusal, answers
 from shared.errors import NotFound
@@ -22,7 +23,7 @@ from shared.models import SURFACE, BlobPath, ProductName
 from shared.ports import BlobInfo
 from shared.records import DRONE
 
-router = APIRouter(tags=["results"], responses=answers(*ALWAYS, 404, 416))
+router = APIRouter(tags=["results"], responses=answers(*ALWAYS, 404))
 _LINK_WORKS = timedelta(hours=1)
 _SMALL = 4 * 1024 * 1024  # bytes that the app hands out itself
 _CHUNK = 1024 * 1024  # bytes
@@ -40,6 +41,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     302: {"description": "Where the file can be had for an hour"},
     304: {"description": "It is what the client has already"},
 }
+_OF_HEAD = {status: told for status, told in _ANSWERS.items() if status != 206}  # a range is of GET alone (14.2)
 _WHERE = "<TILE>/<YYYY>/<MM>/<L2A product>.SAFE/<file>, of an orthomosaic drone/<name>/<file>"
 _EXAMPLE = (
     "22WEV/2021/07/S2A_MSIL2A_20210702T150911_N0511_R025_T22WEV_20240612T101500.SAFE/"
@@ -48,8 +50,8 @@ _EXAMPLE = (
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
-@router.head(_PATH, response_class=Response, responses=_ANSWERS, operation_id="result_head")
-@router.get(_PATH, response_class=Response, responses=_ANSWERS, operation_id="result")
+@router.head(_PATH, response_class=Response, responses=_OF_HEAD, operation_id="result_head")
+@router.get(_PATH, response_class=Response, responses={**_ANSWERS, **answers(416)}, operation_id="result")
 def result(
     request: Request,
     outside: Outside,
@@ -58,7 +60,9 @@ def result(
     range_: Annotated[
         str, Header(alias="range", description="Part of the file, in bytes", max_length=200, examples=["bytes=0-16383"])
     ] = "",
-    if_none_match: Annotated[str, Header(max_length=200, examples=['"0x8DB8A2F"'])] = "",
+    if_none_match: Annotated[
+        str, Header(description="What the client has: ETags, or *", max_length=2000, examples=['"0x8DB8A2F"'])
+    ] = "",
     if_range: Annotated[str, Header(max_length=200, examples=['"0x8DB8A2F"'])] = "",
 ) -> Response:
     """One result file; links of products and of STAC Items lead here."""
@@ -71,9 +75,10 @@ def result(
         address = outside.links.read(blob, until=outside.clock() + _LINK_WORKS)
         return RedirectResponse(address, status_code=302)
     headers = {"ETag": info.etag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=300"}
-    if if_none_match == info.etag:
+    known = Tags.parse(if_none_match)  # what does not parse names nothing
+    if known and known.holds_weakly(info.etag):
         return Response(status_code=304, headers=headers)
-    part = _part(range_ if if_range in {"", info.etag} else "", info)
+    part = _part(range_, info) if is_reading and if_range in {"", info.etag} else None
     begin, end = part or (0, info.size)
     if part:
         headers["Content-Range"] = f"bytes {begin}-{end - 1}/{info.size}"

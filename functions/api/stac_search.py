@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as time
 import json
+import math
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,10 +43,12 @@ When = Annotated[
     str,
     Query(
         max_length=100,
-        description="An instant, or two with / between; .. is open",
+        description="An instant (RFC 3339; without an offset in UTC) or a whole day, or two with / between; .. is open",
         examples=["2021-06-01T00:00:00Z/.."],
     ),
 ]
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_INSTANT = re.compile(rf"{_DAY.pattern}[Tt ]\d{{2}}:\d{{2}}:\d{{2}}(\.\d+)?([Zz]|[+-]\d{{2}}:\d{{2}})?", re.ASCII)
 Token = Annotated[str, Query(max_length=400, description="As the link to the next page has it", examples=[""])]
 
 
@@ -197,9 +201,10 @@ def _box(text: str) -> BaseGeometry:
         sides = [float(part) for part in text.split(",")]
     except ValueError as cause:
         raise BadName(f"'{shown(text)}' is no box; expected west,south,east,north in degrees.") from cause
-    if len(sides) == 6:  # with heights
+    if len(sides) == 6 and all(map(math.isfinite, (sides[2], sides[5]))):  # heights
         del sides[5], sides[2]
-    if len(sides) != 4 or not (-90 <= sides[1] <= sides[3] <= 90) or any(abs(sides[side]) > 180 for side in (0, 2)):
+    is_box = len(sides) == 4 and -90 <= sides[1] <= sides[3] <= 90
+    if not is_box or not all(-180 <= sides[side] <= 180 for side in (0, 2)):  # which NaN is not either
         raise BadName(f"'{shown(text)}' is no box; expected west,south,east,north in degrees.")
     west, south, east, north = sides
     if west <= east:
@@ -233,22 +238,30 @@ def _shape(geometry: dict[str, Any]) -> BaseGeometry:
 
 
 def _interval(text: str) -> tuple[time.datetime | None, time.datetime | None]:
-    """An instant, or two with "/" between; ".." or nothing on one side leaves it open."""
+    """What a datetime parameter means, both ends included; ".." or nothing on one side leaves it open."""
     if not text:
         return None, None
     first, slash, last = text.partition("/")
     if not slash:
-        at = _instant(first)
-        return at, at
-    since, until = (None if part in {"", ".."} else _instant(part) for part in (first, last))
+        return _ends(first)
+    since = None if first in {"", ".."} else _ends(first)[0]
+    until = None if last in {"", ".."} else _ends(last)[1]
     if (since is None and until is None) or (since and until and since > until):
         raise BadName(f"'{shown(text)}' is no interval; expected two instants in order, one of them may be '..'.")
     return since, until
 
 
-def _instant(text: str) -> time.datetime:
+def _ends(text: str) -> tuple[time.datetime, time.datetime]:
+    """The first and the last moment of an instant, or of a day: who names a day means all of it."""
     try:
-        at = time.datetime.fromisoformat(text)
-        return at.astimezone(time.UTC) if at.tzinfo else at.replace(tzinfo=time.UTC)
+        if _DAY.fullmatch(text):
+            day = time.date.fromisoformat(text)
+            first, last = (time.datetime.combine(day, of, time.UTC) for of in (time.time.min, time.time.max))
+            return first, last
+        if _INSTANT.fullmatch(text):
+            at = time.datetime.fromisoformat(text.upper())
+            at = at.astimezone(time.UTC) if at.tzinfo else at.replace(tzinfo=time.UTC)
+            return at, at
     except (ValueError, OverflowError) as cause:
-        raise BadName(f"'{shown(text)}' is no instant; expected one such as 2021-07-02T15:09:11Z.") from cause
+        raise BadName(f"'{shown(text)}' is no day or time of day: {shown(cause)}.") from cause
+    raise BadName(f"'{shown(text)}' is no instant; expected one such as 2021-07-02T15:09:11Z, or a day.")

@@ -41,7 +41,7 @@ def tiles(outside: Outside) -> Tiles:
     return Tiles(tiles=[TileAnswer.of(tile) for tile in found])
 
 
-@router.get("/api/tiles/{tile}/calendar")
+@router.get("/api/tiles/{tile}/calendar", responses=answers(404))
 def calendar(tile: OfTile, outside: Outside, year: Year = None) -> CalendarAnswer:
     """Every acquisition of one year on its day, with its state and reason, and when each month was searched."""
     seen = snapshot()
@@ -51,7 +51,7 @@ def calendar(tile: OfTile, outside: Outside, year: Year = None) -> CalendarAnswe
     return CalendarAnswer(tile=tile.name, year=wanted, years=known, months=[MonthAnswer.of(month) for month in months])
 
 
-@router.get("/api/tiles/{tile}/series")
+@router.get("/api/tiles/{tile}/series", responses=answers(404))
 def series(tile: OfTile, since: FromDay = None, until: ToDay = None, classes: OfClass = None) -> SeriesAnswer:
     """Albedo, class shares and algae index of every classified acquisition, oldest first."""
     shorts = frozenset(classes or ())
@@ -62,7 +62,8 @@ def series(tile: OfTile, since: FromDay = None, until: ToDay = None, classes: Of
     "/api/tiles/{tile}/series.csv",
     response_class=Response,
     responses={
-        200: {"description": "One line per acquisition", "content": {"text/csv": {"schema": {"type": "string"}}}}
+        200: {"description": "One line per acquisition", "content": {"text/csv": {"schema": {"type": "string"}}}},
+        **answers(404),
     },
 )
 def series_csv(tile: OfTile, since: FromDay = None, until: ToDay = None, classes: OfClass = None) -> Response:

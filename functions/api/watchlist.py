@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 from pydantic import ValidationError
 from starlette.responses import Response as Plain
 
+from functions.api.etags import Tags
 from functions.api.outside import Outside
 from functions.api.problems import ALWAYS, Fault, Refusal, answers, faults_of
 from functions.api.snapshot import forget
@@ -23,7 +22,6 @@ from shared.wiring import Services
 
 router = APIRouter(tags=["watchlist"])
 _JSON = "application/json"
-_TAG = re.compile(r'(W/)?"[!#-+\--~]*"')  # without commas, which no ETag of the storage has
 _TRIES = 20  # to write without conditions while others write
 _EMPTY = b'{"version": 1, "areas": []}'
 _EXAMPLE = {
@@ -91,41 +89,27 @@ def _put(body: bytes, if_match: str | None, if_none_match: str | None, outside: 
         parse(body)
     except BadSetting as error:
         raise Refusal(422, str(error), faults=_faults(error)) from error
-    wanted = _Tags.of("If-Match", if_match), _Tags.of("If-None-Match", if_none_match)
+    wanted = _tags("If-Match", if_match), _tags("If-None-Match", if_none_match)
     etag = _replaced(outside.store, body, *wanted)
     in_force(outside.store, ledger=outside.ledger, clock=outside.clock)
     forget()
     return etag
 
 
-@dataclass(frozen=True, slots=True)
-class _Tags:
-    """What an If-Match or If-None-Match names (RFC 9110, 8.8.3 and 13.1)."""
-
-    any: bool
-    tags: frozenset[str]
-
-    @classmethod
-    def of(cls, header: str, text: str | None) -> Self | None:
-        """None where the header is missing; Refusal where it does not parse."""
-        if text is None:
-            return None
-        tags = [part.strip() for part in text.split(",")]
-        if tags != ["*"] and not all(_TAG.fullmatch(tag) for tag in tags):
-            raise Refusal(400, f"{header} is '{shown(text)}'; expected * or the ETag of a version, in double quotes.")
-        return cls(tags == ["*"], frozenset(tags))
-
-    def name(self, etag: str | None) -> bool:
-        """Whether the version with ``etag`` (None: there is none) is among them."""
-        return etag is not None and (self.any or etag in self.tags)
+def _tags(header: str, text: str | None) -> Tags | None:
+    """What a condition names; None where the header is missing; Refusal where it does not parse."""
+    tags = None if text is None else Tags.parse(text)
+    if tags is None and text is not None:
+        raise Refusal(400, f"{header} is '{shown(text)}'; expected * or the ETag of a version, in double quotes.")
+    return tags
 
 
-def _replaced(store: ObjectStore, body: bytes, match: _Tags | None, none_match: _Tags | None) -> str:
+def _replaced(store: ObjectStore, body: bytes, match: Tags | None, none_match: Tags | None) -> str:
     """Write where the conditions hold of what is there; the ETag of just this, whatever others write after it."""
     for _ in range(_TRIES):
         info = store.info(WATCHLIST)
         etag = info.etag if info else None
-        if (match and not match.name(etag)) or (none_match and none_match.name(etag)):
+        if (match and not match.holds(etag)) or (none_match and none_match.holds_weakly(etag)):
             break
         with suppress(Changed):
             return store.replace(WATCHLIST, body, etag=etag, content_type=_JSON)

@@ -12,8 +12,9 @@ from starlette.responses import RedirectResponse
 
 from functions.api.access import access, clear_cookie, set_cookie
 from functions.api.ordering import orders
+from functions.api.problems import Refusal, refusal_of
 from functions.api.snapshot import forget
-from functions.pages.rendering import HEADERS, PageRoute, page, problem_page
+from functions.pages.rendering import HEADERS, PageRoute, page, problem_page, reads_pages
 from functions.pages.words import address_of
 from shared.errors import BadMessage, BadName
 from shared.models import Tile, TileMonth
@@ -77,7 +78,14 @@ def sign_in_page(request: Request, wanted: Annotated[str, Query(alias="next", ma
 def sign_in(request: Request, sent: Sent) -> Response:
     """A session for who knows the key."""
     wanted = own_path(sent.get("next", "/"))
-    cookie = access().sign_in(sent.get("key", "").strip())
+    try:
+        cookie = access().sign_in(sent.get("key", "").strip(), request)
+    except Refusal as paused:
+        if not reads_pages(request):
+            return refusal_of(paused)
+        answer = page(request, "sign_in.html", status=paused.status, wanted=wanted, refused=paused.detail)
+        answer.headers.update(paused.headers or {})
+        return answer
     if cookie is None:
         sentence = "This is not the key. It is the app setting API_KEY; whoever set IceWatch up knows it."
         return page(request, "sign_in.html", status=403, wanted=wanted, refused=sentence)
@@ -88,9 +96,10 @@ def sign_in(request: Request, sent: Sent) -> Response:
 
 @router.post("/sign-out")
 def sign_out(request: Request, sent: Sent) -> Response:
-    """The end of a session on this browser."""
+    """The end of a session, also for who copied its cookie."""
     if _is_foreign(request, sent):
         return _stale(request)
+    access().sign_out(request)
     response = _to("/sign-in")
     clear_cookie(response)
     return response

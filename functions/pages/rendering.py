@@ -21,13 +21,13 @@ from functions.api.kept_route import Handler, kept
 from functions.api.links import is_for_programs, result_link
 from functions.api.problems import STATUS, http_problem, said_of
 from functions.pages import words
-from functions.pages.views import is_of_before, may_retry
+from functions.pages.views import FIRST_MONTH, is_of_before, may_retry
 from shared.errors import IceWatchError, NotFound
 from shared.models import State
 from shared.pipeline.overview import sensed
 from shared.pipeline.surface_results import is_approximate
 from shared.records import DRONE
-from shared.science.classes import SurfaceClass
+from shared.science.classes import Quality, SurfaceClass
 
 _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -42,6 +42,8 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
+# Why a pixel has no class, in the order of the overview's legend; the others hardly ever fill an area one could see.
+NO_CLASS = (Quality.CLOUD, Quality.CIRRUS, Quality.SHADOW, Quality.NOT_ICE, Quality.OUTSIDE_ICE, Quality.NODATA)
 _FOR_EVER = "public, max-age=31536000, immutable"  # their addresses change with their content
 _log = logging.getLogger("icewatch")
 
@@ -60,11 +62,14 @@ def templates(*more: Path) -> Environment:
     found.globals |= {name: getattr(words, name) for name in names}
     found.globals |= {
         "MARKS": words.MARKS,
+        "EXPECTED": words.EXPECTED,
         "NOTHING": words.NOTHING,
         "State": State,
         "DRONE": DRONE,
         "sensed": sensed,
         "CLASSES": tuple(SurfaceClass),
+        "NO_CLASS": NO_CLASS,
+        "FIRST_MONTH": FIRST_MONTH,
         "is_approximate": is_approximate,
         "static": static_address,
         "picture": lambda record: result_link(f"{record.results}/quicklook.png"),
@@ -94,10 +99,14 @@ def problem_page(request: Request, status: int, sentence: str) -> HTMLResponse:
     return page(request, "problem.html", status=status, heading=HTTPStatus(status).phrase, sentence=sentence)
 
 
+def reads_pages(request: Request) -> bool:
+    """Whether who asks wants pages, as browsers say."""
+    return "text/html" in request.headers.get("accept", "")
+
+
 async def unknown_page(request: Request, error: Exception) -> Response:
     """The answer to an address or a method that there is not: a page for who reads pages, a problem for programs."""
-    reads_pages = "text/html" in request.headers.get("accept", "") and not is_for_programs(request.url.path)
-    if not reads_pages or not isinstance(error, HTTPException):
+    if not reads_pages(request) or is_for_programs(request.url.path) or not isinstance(error, HTTPException):
         return await http_problem(request, error)
     answer = problem_page(request, error.status_code, said_of(error))
     answer.headers.update(error.headers or {})

@@ -23,15 +23,17 @@ from shared.pipeline.lookup import partition_of
 from shared.pipeline.metrics_orbits import missing
 from shared.pipeline.orders import Orders
 from shared.pipeline.overview import Filter, chosen, orthomosaics, tiles
-from shared.pipeline.overview_alarms import Situation, alarms
+from shared.pipeline.overview_alarms import Situation, alarms, awaited
 from shared.pipeline.overview_calendar import calendar, years
 from shared.pipeline.overview_failures import failures
 from shared.pipeline.overview_series import series
-from shared.pipeline.runs import TIMERS, runs
+from shared.pipeline.overview_summers import months_of, summers
+from shared.pipeline.runs import all_runs
 from shared.pipeline.watching import watchlist
 from shared.records import DRONE, REFUSED, Record
 
-_LATELY = timedelta(minutes=5)
+_LATELY, _WEEK = timedelta(minutes=5), timedelta(days=7)
+HAPPENINGS = 5  # of the overview
 PER_PAGE = 100  # products of one page of the list
 _PICTURE_HEADERS = {**HEADERS, "Cache-Control": "private, max-age=3600"}
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -58,7 +60,7 @@ def overview(request: Request, seen: Seen, outside: Outside) -> Response:
         records=seen.records,
         months=seen.months,
         depths=depths(outside.queues),
-        runs=[runs(step, outside.store) for step in TIMERS],
+        runs=all_runs(outside.store, outside.first_due),
         watched=watched,
         now=outside.clock(),
     )
@@ -70,6 +72,10 @@ def overview(request: Request, seen: Seen, outside: Outside) -> Response:
         orthomosaics=drone,
         totals=views.sums([*(tile.states for tile in found), drone]),
         alarms=[(alarm, views.alarm_page(alarm)) for alarm in alarms(situation)],
+        awaited=awaited(situation),
+        lately=views.lately((row for row in seen.records if row.partition != REFUSED), HAPPENINGS),
+        came_in=views.came_in(seen.records, situation.now - _WEEK),
+        resting=views.resting(watched, situation.now),
         depths=situation.depths,
         runs=situation.runs,
         seen=seen,
@@ -83,11 +89,11 @@ def calendar_of_tile(
 ) -> Response:
     """Every acquisition of a year on its day, and which months were never searched."""
     now = outside.clock()
-    known = years(seen.records, tile.name)
+    known, watched = years(seen.records, tile.name), watchlist(outside.store)
     shown_year = year or (known[0] if known else now.year)
     months = calendar(seen.records, seen.months, tile.name, shown_year)
     mine = [record for record in seen.records if record.partition == tile.name]
-    missed = [one for one in missing(mine, now, watched=watchlist(outside.store)) if one.at.year == shown_year]
+    missed = [one for one in missing(mine, now, watched=watched) if one.at.year == shown_year]
     return page(
         request,
         "calendar.html",
@@ -95,8 +101,10 @@ def calendar_of_tile(
         year=shown_year,
         years=sorted({*known, now.year, shown_year}, reverse=True),
         waiting=outside.queues.depth(TILE_MONTHS) if ordered else None,
-        rows=views.rows(months, missed, now),
+        rows=views.rows(months, missed, now, watched),
         missed=missed,
+        ends=views.ends_of(shown_year, now),
+        now=now,
         totals=views.sums(month.states for month in months),
         records=[record for month in months for records in month.days.values() for record in records],
         seen=seen,
@@ -115,6 +123,8 @@ def series_of_tile(request: Request, tile: OfTile, seen: Seen, year: Year = None
         year=year,
         years=years(seen.records, tile.name),
         points=points,
+        summers=[] if year else summers(points, tile.name),
+        summer=months_of(tile.name),
         data=chart_data(points),
         summary=in_words(points),
         csv=views.link(f"/api/tiles/{tile}/series.csv", **{"from": first, "to": last}),

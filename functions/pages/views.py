@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import heapq
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlencode
 
-from shared.models import BlobPath, State
+from shared.models import BlobPath, State, TileMonth
 from shared.pipeline.metrics_orbits import Missing
 from shared.pipeline.overview_alarms import Alarm
 from shared.pipeline.overview_calendar import CalendarMonth
 from shared.pipeline.overview_failures import failed_in
 from shared.pipeline.reclassify import ASKED
 from shared.pipeline.retry import can_begin_again, is_retried
+from shared.pipeline.schedule import is_watched
 from shared.ports import BlobInfo
 from shared.records import DRONE, Record
 from shared.science.layers import LAYERS
 from shared.science.orthomosaic import DRONE_LAYERS
+from shared.watchlist import Area, Watchlist
 
 STEPS = ("discover", "stage", "correct", "classify")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _LAYER_FILE = re.compile(r"_([A-Z]+)(?:_\d+m|_r\d+_c\d+)?\.tif$")  # the piece of a tile or of an orthomosaic
+NOT_SEARCHED, NOT_WATCHED = "not searched", "not watched, not searched"
+_AWAITED = timedelta(days=7)  # as long as a message in a queue lives
 _WAITING = {State.DISCOVERED, State.OFFLINE, State.STAGED}
+_NOT_OURS = {"sensing", "published"}
 _ON_CALENDAR = {"quiet", "missing", "search"}
 
 
@@ -35,6 +41,45 @@ def alarm_page(alarm: Alarm) -> str:
     if alarm.kind == "stuck":
         return link("/products", tile=alarm.tile)
     return "/#runs" if alarm.kind == "timer" else "/failures"
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """The last thing that became of a product."""
+
+    record: Record
+    step: str
+    at: datetime
+
+
+def lately(records: Iterable[Record], count: int) -> list[Happening]:
+    """What happened last, of any product, the newest first; that it was sensed and published happened elsewhere."""
+    newest = heapq.nlargest(count, records, key=lambda record: max(record.times.values(), default=_NEVER))
+    return [_last(record) for record in newest]
+
+
+def _last(record: Record) -> Happening:
+    at, step = max(((at, step) for step, at in record.times.items() if step not in _NOT_OURS), default=(_NEVER, ""))
+    return Happening(record, step, at)
+
+
+def came_in(records: Iterable[Record], since: datetime) -> dict[State, int]:
+    """What became so far of the products that were found or dropped after ``since``."""
+    return Counter(
+        record.state
+        for record in records
+        if max(record.times.get("discover", _NEVER), record.times.get("drop", _NEVER)) >= since
+    )
+
+
+def resting(watched: Watchlist, now: datetime) -> frozenset[str]:
+    """The watched tiles of which the watchlist asks for nothing at present."""
+    awake = {name for area in watched.areas for name in area.tiles if _asks_for(area, now)}
+    return frozenset(name for area in watched.areas for name in area.tiles) - awake
+
+
+def _asks_for(area: Area, now: datetime) -> bool:
+    return now.month in area.months and (area.until is None or now.date() <= area.until)
 
 
 def sums(counts: Iterable[Mapping[State, int]]) -> dict[State, int]:
@@ -50,8 +95,13 @@ class Row:
     month: CalendarMonth
     days: Mapping[int, tuple[Record, ...]]  # day of the month -> its acquisitions
     length: int  # days of the month
-    status: str  # one sentence about the search; "" for months still to come
+    status: str  # a few words about the search; "" for months still to come
     expected: Mapping[int, tuple[Missing, ...]]  # day -> acquisitions that the orbits lead to expect and nobody found
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether it was, or need not be yet."""
+        return self.status not in {NOT_SEARCHED, NOT_WATCHED}
 
     @property
     def marked(self) -> list[int]:
@@ -59,8 +109,8 @@ class Row:
         return sorted({*self.days, *self.expected})
 
 
-def rows(months: Sequence[CalendarMonth], missed: Iterable[Missing], now: datetime) -> list[Row]:
-    """The twelve months with their days, what was expected on them and never found, and how the search went."""
+def rows(months: Sequence[CalendarMonth], missed: Iterable[Missing], now: datetime, watched: Watchlist) -> list[Row]:
+    """The twelve months of a year with their days, what of it was ``missed``, and how the search went."""
     lacking: dict[date, list[Missing]] = defaultdict(list)
     for one in missed:
         lacking[one.at.date()].append(one)
@@ -69,21 +119,28 @@ def rows(months: Sequence[CalendarMonth], missed: Iterable[Missing], now: dateti
             month=month,
             days={day.day: records for day, records in month.days.items()},
             length=(month.month.end - month.month.start).days,
-            status=_search_status(month, now),
+            status=_search_status(month, now, wanted=_is_wanted(month.month, watched)),
             expected={
                 day.day: tuple(found)
                 for day, found in lacking.items()
-                if (day.year, day.month) == (month.month.year, month.month.month)
+                if day.month == month.month.month  # the year is the same for all
             },
         )
         for month in months
     ]
 
 
-def _search_status(month: CalendarMonth, now: datetime) -> str:
+def _is_wanted(month: TileMonth, watched: Watchlist) -> bool:
+    return any(month.tile.name in area.tiles and is_watched(area, month) for area in watched.areas)
+
+
+def _search_status(month: CalendarMonth, now: datetime, *, wanted: bool) -> str:
     known = month.searched
+    if known is not None and known.is_awaited(now, _AWAITED):
+        return f"asked for, {known.asked:%Y-%m-%d %H:%M}"
     if known is None or (known.searched is None and not known.error):
-        return "not searched" if month.month.start <= now else ""
+        never = NOT_SEARCHED if wanted else NOT_WATCHED
+        return never if month.month.start <= now else ""
     if known.error:
         return f"search failed: {known.error}"
     parts = [f"{known.found} in catalogue, {known.searched:%Y-%m-%d}"]
@@ -206,6 +263,14 @@ def neighbours(records: Sequence[Record], record: Record) -> tuple[Record | None
         return None, None
     earlier = mine[place + 1] if place + 1 < len(mine) else None
     return earlier, mine[place - 1] if place else None
+
+
+FIRST_MONTH = "2015-06"  # of Sentinel-2
+
+
+def ends_of(year: int, now: datetime) -> tuple[str, str]:
+    """First and last month of ``year`` that there is something to search in."""
+    return max(f"{year}-01", FIRST_MONTH), min(f"{year}-12", f"{now:%Y-%m}")
 
 
 def year_span(year: int) -> tuple[date, date]:

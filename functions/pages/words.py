@@ -22,6 +22,7 @@ class Mark:
     css: str  # class that gives colour and shape
 
 
+EXPECTED = Mark("?", "expected", "by its orbit, and not found", "expected")
 MARKS: dict[State, Mark] = {
     State.CLASSIFIED: Mark("C", "classified", "map and numbers are there", "classified"),
     State.REJECTED: Mark("R", "rejected", "too little of the ice is visible", "rejected"),
@@ -32,6 +33,9 @@ MARKS: dict[State, Mark] = {
     State.STAGED: Mark("2", "staged", "waits to be corrected", "moving"),
     State.CORRECTED: Mark("3", "corrected", "waits to be classified", "moving"),
 }
+
+_YEAR = 365.25 * 86400  # seconds
+_YEARS = 1.5 * _YEAR  # from here on days say less than years
 
 _MOMENTS = {
     "sensing": "Sensed by the satellite",
@@ -98,6 +102,8 @@ def ago(at: datetime | None, now: datetime) -> str:
     if at is None:
         return "never"
     seconds = (now - at).total_seconds()
+    if seconds >= _YEARS:
+        return f"{seconds / _YEAR:.0f} years ago"
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{int(seconds // length)} {unit} ago"

@@ -70,17 +70,7 @@ class AzureLedger:
 
         Raises NotFound where there is no such record, StorageUnavailable where others are faster every time.
         """
-        tries = Retrying(
-            retry=retry_if_exception_type(_LostRace),
-            wait=wait_random_exponential(multiplier=0.02, max=2),  # seconds
-            stop=stop_after_attempt(_TRIES),
-        )
-        try:
-            return tries(self._try_update, partition, name, change)
-        except RetryError as cause:
-            raise StorageUnavailable(
-                f"Other writers of the ledger row {partition}/{shown(name)} were faster {_TRIES} times."
-            ) from cause
+        return _racing(f"{partition}/{name}", lambda: self._try_update(partition, name, change))
 
     def records(self, partition: str | None = None, *, since: datetime | None = None) -> Iterator[Record]:
         """All records, or those of one partition, or written since an instant of the service's clock; page by page."""
@@ -110,6 +100,29 @@ class AzureLedger:
         """What is known about all tile-months, or those of one tile; rows that do not parse are left out."""
         return _parsed(self._rows(*_chosen(tile.name if tile else None, since), self._months), month_of)
 
+    def update_month(self, month: TileMonth, change: Callable[[MonthRecord | None], MonthRecord]) -> MonthRecord:
+        """Create or replace a tile-month by ``change(what is known)``; again where another writer was faster.
+
+        Raises StorageUnavailable where others are faster every time.
+        """
+        return _racing(str(month), lambda: self._try_update_month(month, change))
+
+    def _try_update_month(self, month: TileMonth, change: Callable[[MonthRecord | None], MonthRecord]) -> MonthRecord:
+        old = self._row(self._months, month.tile.name, month.key)
+        known = None if old is None else next(_parsed([old], month_of), None)
+        new = change(known)
+        if new == known:
+            return new
+        with storage_errors(f"ledger row of {month}"):
+            if old is None:
+                try:
+                    _making_table(self._months, lambda: self._months.create_entity(row_of_month(new)))
+                except ResourceExistsError as cause:
+                    raise _LostRace from cause
+            else:
+                _replace(self._months, old, row_of_month(new))
+        return new
+
     def save_month(self, record: MonthRecord) -> None:
         """Create or replace what is known about a tile-month."""
         row = row_of_month(record)
@@ -123,15 +136,7 @@ class AzureLedger:
         new = change(record_of(old))
         row = {**unknown(old), **row_of(new)}
         with storage_errors(f"ledger row {partition}/{name}"):
-            try:
-                self._products.update_entity(
-                    row,
-                    mode=UpdateMode.REPLACE,
-                    etag=old.metadata["etag"],
-                    match_condition=MatchConditions.IfNotModified,
-                )
-            except ResourceModifiedError as cause:
-                raise _LostRace from cause
+            _replace(self._products, old, row)
         return new
 
     def _row(self, table: TableClient, partition: str, name: str) -> TableEntity | None:
@@ -149,6 +154,29 @@ class AzureLedger:
             except ResourceNotFoundError as cause:
                 if error_code(cause) != "TableNotFound":
                     raise
+
+
+def _racing(row: str, write: Callable[[], _T]) -> _T:
+    """What ``write`` returns, tried again where it lost the race; StorageUnavailable where it always does."""
+    tries = Retrying(
+        retry=retry_if_exception_type(_LostRace),
+        wait=wait_random_exponential(multiplier=0.02, max=2),  # seconds
+        stop=stop_after_attempt(_TRIES),
+    )
+    try:
+        return tries(write)
+    except RetryError as cause:
+        raise StorageUnavailable(f"Other writers of the ledger row {shown(row)} were faster {_TRIES} times.") from cause
+
+
+def _replace(table: TableClient, old: TableEntity, row: Row) -> None:
+    """Put ``row`` where ``old`` still stands; raises _LostRace where another writer has changed it."""
+    try:
+        table.update_entity(
+            row, mode=UpdateMode.REPLACE, etag=old.metadata["etag"], match_condition=MatchConditions.IfNotModified
+        )
+    except ResourceModifiedError as cause:
+        raise _LostRace from cause
 
 
 def _chosen(partition: str | None, since: datetime | None) -> tuple[str, dict[str, Any]]:

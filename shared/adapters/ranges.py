@@ -63,7 +63,8 @@ class _RangeReader(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         if position < 0:
-            raise ValueError(f"A file has no position {position}.")
+            # Files raise an OSError here, which zipfile expects of a file that is too short; this is one, too.
+            raise io.UnsupportedOperation(f"A file has no position {position}.")
         self._position = position
         return position
 

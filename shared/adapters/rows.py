@@ -29,6 +29,7 @@ _FACTS = ("id", "checksum", "baseline", "l2a", "processor", "dem", "results", "m
 _TEXTS = (*_FACTS, "reason", "error", "successor", "note")
 _REALS = ("usable_percent", "classified_percent", "albedo_mean", "albedo_sd", "index_mean", "index_sd", "progress")
 _PEAKS = ("peak_memory", "peak_disk")  # bytes of the correction
+_INSTANTS = ("searched", "checked", "tried", "asked")  # of a tile-month
 _COUNTS = ("waiting", "missing", "unfinished", "failed")  # of a tile-month
 _NOT_IN_A_KEY = re.compile(r"[%/\\#?\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # Azure refuses these; % marks the replaced
 
@@ -124,8 +125,7 @@ def row_of_month(record: MonthRecord) -> dict[str, Any]:
     row: dict[str, Any] = {"PartitionKey": record.month.tile.name, "RowKey": record.month.key}
     row |= {"closed": record.closed}
     row |= {name: getattr(record, name) for name in ("found", *_COUNTS)}
-    instants = {"searched": record.searched, "checked": record.checked, "tried": record.tried}
-    row |= {name: at for name, at in instants.items() if at is not None}
+    row |= {name: at for name in _INSTANTS if (at := getattr(record, name)) is not None}
     return row | ({"error": _bounded(record.error)} if record.error else {})
 
 
@@ -133,15 +133,14 @@ def month_of(row: Row) -> MonthRecord:
     """The tile-month that ``row`` holds; raise BadRecord where it does not parse."""
     partition, key = str(row["PartitionKey"]), str(row["RowKey"])
     try:
+        columns: dict[str, Any] = {name: _whole(row.get(name, 0)) for name in _COUNTS}
+        columns |= {name: _instant(row[name]) for name in _INSTANTS if name in row}
         return MonthRecord(
             month=TileMonth.parse(partition, key),
-            searched=_instant(row["searched"]) if "searched" in row else None,
             found=_whole(row["found"]),
             closed=bool(row["closed"]),
-            checked=_instant(row["checked"]) if "checked" in row else None,
             error=str(row.get("error", "")),
-            tried=_instant(row["tried"]) if "tried" in row else None,
-            **{name: _whole(row.get(name, 0)) for name in _COUNTS},
+            **({"searched": None} | columns),
         )
     except (KeyError, ValueError, TypeError, BadName) as cause:
         raise BadRecord(f"The ledger row {shown(partition)}/{shown(key)} does not parse: {shown(cause)}.") from cause

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from shared.errors import BadName
 from shared.science.classes import Quality, SurfaceClass
 from shared.science.indices import cells_per_ml
 from shared.science.layers import ALBEDO, ALGAE, CLASS, CONFIDENCE, LAYERS, QUALITY, Layer
@@ -68,10 +70,16 @@ def at_point(stored: Stored) -> AtPoint:
 
 
 def within(stored: Stored, inside: npt.NDArray[np.bool_], pixel_km2: float) -> WithinArea:
-    """Count the pixels where ``inside`` (rows, columns) is true; ``pixel_km2`` is the area of one."""
+    """Count the pixels where ``inside`` (rows, columns) is true; ``pixel_km2`` is the area of one.
+
+    Raises BadName where it is true nowhere: shares of nothing are no numbers.
+    """
     classes = stored[CLASS.name][inside]
     reasons = stored[QUALITY.name][inside]
     pixels, classified = int(inside.sum()), int(np.count_nonzero(classes))
+    if not pixels:
+        metres = 1000 * math.sqrt(pixel_km2)
+        raise BadName(f"The polygon holds the centre of no pixel; pixels are {metres:g} m wide, a point has one.")
     counts = {surface: int(np.count_nonzero(classes == surface.value)) for surface in SurfaceClass}
     why = {reason: int(np.count_nonzero(reasons == reason.value)) for reason in Quality}
     albedo, index = (_moments(values(layer, stored[layer.name])[inside]) for layer in (ALBEDO, ALGAE))
@@ -81,7 +89,7 @@ def within(stored: Stored, inside: npt.NDArray[np.bool_], pixel_km2: float) -> W
         classified=classified,
         class_percent={s.short: round(100 * count / max(classified, 1), 3) for s, count in counts.items()},
         class_km2={s.short: round(count * pixel_km2, 6) for s, count in counts.items()},
-        quality_percent={q.label: round(100 * count / max(pixels, 1), 3) for q, count in why.items()},
+        quality_percent={q.label: round(100 * count / pixels, 3) for q, count in why.items()},
         albedo_mean=albedo[0],
         albedo_sd=albedo[1],
         index_mean=index[0],

@@ -7,12 +7,14 @@
 
 Contract: an order given twice does no more than one given once. What waits already is left, with a sentence that says
 why; what cannot be done at all raises: NotFound, WrongState, BadName. A message goes out after the ledger is written:
-where an order dies between, watch finds the product stuck, or asked for in vain, and sends the message.
+where an order dies between, watch finds the product stuck, or asked for in vain, and sends the message; a month can be
+asked for again after a quarter of an hour.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -24,15 +26,16 @@ from shared.pipeline.overview_failures import key as reason_key
 from shared.pipeline.reclassify import asked, is_awaited
 from shared.pipeline.retry import how_to_begin_again, is_retried, retry
 from shared.ports import Clock, Ledger, ObjectStore, Queues
-from shared.records import CANCEL, DRONE, REFUSED, Record
+from shared.records import CANCEL, DRONE, REFUSED, MonthRecord, Record
 
 MOST_MONTHS = 240  # of one backfill
 MOST_AT_ONCE = 1000  # products of one order
-_JUST_SEARCHED = timedelta(minutes=15)  # a month is not searched again so soon
+_JUST_NOW = timedelta(minutes=15)  # a month is not asked for or searched again so soon
 _CANCELLED = {State.DISCOVERED, State.OFFLINE, State.STAGED, State.FAILED}  # cancel takes these
 _TOO_MANY = "One order takes {} products; give it again."
 _OVERTAKEN = "{} is on its way already."
 _ASKED_FOR = "{} waits to be classified already."
+_JUDGED = {State.CLASSIFIED, State.REJECTED}  # what classify came to an end with
 _ON_ITS_WAY = {State.DISCOVERED, State.STAGED, State.CORRECTED}
 
 
@@ -59,24 +62,34 @@ class Orders:
         """Search the months from ``first`` to ``last`` of ``tile``.
 
         BadName where they are in no order or too many, or one has not begun. Months that wait in the queue (as far as
-        it can be looked into) or were searched just now are left.
+        it can be looked into), or were asked for or searched just now, are left; of equal orders at one instant the
+        ledger's row of a month lets one through.
         """
         months, now = list(_span(tile, first, last)), self.clock()
         if late := [month.key for month in months if month.start > now]:
             raise BadName(f"{late[0]} has not begun; it is {now:%Y-%m-%d}.")
-        waiting, rows = self._asked_for(), {row.month: row for row in self.ledger.months(tile)}
-        accepted, left = [], {}
+        waiting, accepted, left = self._asked_for(), [], {}
         for month in months:
-            row = rows.get(month)
-            if month in waiting:
-                left[str(month)] = "It waits to be searched already."
-            elif row is not None and row.age(now) < _JUST_SEARCHED and not row.error:
-                left[str(month)] = "It was searched within the last 15 minutes."
+            if why := "It waits to be searched already." if month in waiting else self._ask_for(month, now):
+                left[str(month)] = why
             else:
                 self.queues.send(TILE_MONTHS, TileMonthMessage.of(month, backfill=True).encode())
                 accepted.append(str(month))
         sentence = f"Of {tile} will be searched, {first.key} to {last.key}: {len(accepted)} of {len(months)} months."
         return Ordered(sentence, tuple(accepted), left)
+
+    def _ask_for(self, month: TileMonth, now: datetime) -> str:
+        """Note that ``month`` is asked for; why it is left, where there is no need, or another order was faster."""
+        why = ""
+
+        def asking(old: MonthRecord | None) -> MonthRecord:
+            nonlocal why
+            row = old or MonthRecord(month, searched=None, found=0, closed=False)
+            why = _why_not_searched(row, now)
+            return row if why else replace(row, asked=now)
+
+        self.ledger.update_month(month, asking)
+        return why
 
     def _asked_for(self) -> set[TileMonth]:
         """The whole months that wait in the queue."""
@@ -133,16 +146,18 @@ class Orders:
             return Ordered(why, left={record.name: why})
         return Ordered(f"{record.name} will be classified again.", (record.name,))
 
-    def reclassify_tile(self, tile: Tile, *, only_other_model: bool = False) -> Ordered:
-        """Classify all classified products of ``tile`` again, or those that another model made than is in force.
+    def reclassify_tile(
+        self, tile: Tile, *, only_other_model: bool = False, states: Collection[State] = (State.CLASSIFIED,)
+    ) -> Ordered:
+        """Classify the products of ``tile`` in ``states`` again, or those that another model made than is in force.
 
-        WrongState where the model in force cannot be used: the maps that are there would be set aside for nothing.
+        Of the states CLASSIFIED and REJECTED count; what was rejected names no model. WrongState where the model in
+        force cannot be used: the maps that are there would be set aside for nothing.
         """
         model = self._model(tile)
+        judged = [record for record in self.ledger.records(tile.name) if record.state in _JUDGED]
         rows = [
-            record
-            for record in self.ledger.records(tile.name)
-            if record.state is State.CLASSIFIED and not (only_other_model and record.model == model)
+            record for record in judged if record.state in states and not (only_other_model and record.model == model)
         ]
         accepted, left = [], {}
         for record in rows[:MOST_AT_ONCE]:
@@ -155,7 +170,10 @@ class Orders:
             else:
                 accepted.append(record.name)
         left |= {record.name: _TOO_MANY.format(MOST_AT_ONCE) for record in rows[MOST_AT_ONCE:]}
-        return Ordered(f"{len(accepted)} products of {tile} will be classified again.", tuple(accepted), left)
+        sentence = f"{len(accepted)} products of {tile} will be classified again."
+        others = Counter(record.state for record in judged if record.state not in states)
+        asides = [f" {count} that are {state} were not asked for." for state, count in sorted(others.items())]
+        return Ordered("".join([sentence, *asides]), tuple(accepted), left)
 
     def cancel(self, name: str) -> Ordered:
         """Take a product off that waits, or put away what failed, also what was refused; WrongState for all else.
@@ -234,6 +252,14 @@ class Orders:
 
 def _can_be_asked_for(record: Record, now: datetime) -> bool:
     return record.state is not State.CORRECTED and not is_awaited(record, now)
+
+
+def _why_not_searched(row: MonthRecord, now: datetime) -> str:
+    if row.is_awaited(now, _JUST_NOW):
+        return "It was asked for within the last 15 minutes."
+    if row.age(now) < _JUST_NOW and not row.error:
+        return "It was searched within the last 15 minutes."
+    return ""
 
 
 def _span(tile: Tile, first: TileMonth, last: TileMonth) -> Iterator[TileMonth]:

@@ -62,11 +62,23 @@ def alarms(seen: Situation, *, quiet_days: int = QUIET_DAYS) -> list[Alarm]:
 
 def _timers(seen: Situation) -> Iterator[Alarm]:
     for one in seen.runs:
+        if one.is_new(seen.now):
+            continue
         if one.last is None:
             yield Alarm("timer", f"The timer '{one.step}' has never run to its end; only then {_SHOULD[one.step]}.")
         elif one.is_late(seen.now):
             when = f"{one.last:%Y-%m-%d %H:%M}, {_hours(seen.now - one.last)} ago"
             yield Alarm("timer", f"The timer '{one.step}' last ran on {when}; only then {_SHOULD[one.step]}.")
+
+
+def awaited(seen: Situation) -> list[str]:
+    """What somebody who has just set it up waits for, and until when; nothing is wrong with it."""
+    return [
+        f"The timer '{one.step}' waits for its first run at {one.first_due:%Y-%m-%d %H:%M} UTC; "
+        f"only then {_SHOULD[one.step]}."
+        for one in seen.runs
+        if one.is_new(seen.now)
+    ]
 
 
 def _hours(span: timedelta) -> str:
@@ -112,7 +124,7 @@ def _searches(seen: Situation) -> Iterator[Alarm]:
 def _missing(seen: Situation) -> Iterator[Alarm]:
     """One sentence for all tiles that lack more than is normal; the calendar shows each single pass."""
     lacking = Counter(one.tile for one in missing(seen.records, seen.now, watched=seen.watched))
-    there = acquired(seen.records, seen.now, watched=seen.watched)
+    there = acquired(seen.records, seen.now, watched=seen.watched) if lacking else lacking
     tiles = [
         (tile.name, count, count + there[tile])
         for tile, count in lacking.most_common()

@@ -12,13 +12,15 @@ from shared.models import State
 from shared.records import Record
 
 _VALUES = (  # what differs between two sentences of the same kind, the widest first
-    re.compile(r"S2[A-Z]_[A-Z0-9_.]{20,}(\.SAFE)?(\.zip)?(/\S+)?"),
+    re.compile(r"S2[A-Z]_[A-Z0-9_]{20,}(\.SAFE)?(\.zip)?(/\S+)?"),
     re.compile(r"[\w./-]+\.(jp2|xml|tif|zip|json|safe|skops|SAFE)\b"),
     re.compile(r"'[^']*'|\"[^\"]*\""),
     re.compile(r"\b[0-9a-f]{8,}…?|\b[0-9a-f]{8}-[0-9a-f-]{27}\b"),
     re.compile(r"\b(T?[0-9]{2}[C-X][A-Z]{2})\b"),
     re.compile(r"\bB(0[1-9]|1[0-2]|8A)\b"),
-    re.compile(r"(?<![A-Za-z0-9_])[0-9]+([.,:Tx-][0-9]+)*Z?(?![A-Za-z0-9_])"),  # a number, not the 2 of L2A
+    re.compile(
+        r"(?<![A-Za-z0-9_])(?<![A-Za-z]-)[0-9]+([.,:Tx-][0-9]+)*Z?(?![A-Za-z0-9_])"
+    ),  # not the 2 of L2A, Sentinel-2
 )
 _STEPS = ("stage", "correct", "classify", "watch", "discover", "refused")
 

@@ -6,7 +6,8 @@ config/last-run/schedule.json     {"at": "2026-11-22T06:00:02Z", "before": ["202
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -27,6 +28,7 @@ class Runs:
 
     step: str
     times: tuple[datetime, ...] = ()  # newest first; none where it never ended well, or somebody broke the note
+    first_due: datetime | None = None  # of one that never ended well: when it was due first; None: not known
 
     @property
     def last(self) -> datetime | None:
@@ -39,9 +41,15 @@ class Runs:
         pauses = [later - earlier for later, earlier in pairwise(self.times)]
         return max(pauses) if len(pauses) >= _ENOUGH else None
 
+    def is_new(self, now: datetime) -> bool:
+        """Whether it waits for its first run: nothing is wrong before that was due and had time to end."""
+        return self.last is None and self.first_due is not None and now <= self.first_due + _SLACK
+
     def is_late(self, now: datetime) -> bool:
-        """Whether it has not run for twice its interval."""
-        return self.last is None or now - self.last > max(2 * (self.every or _RARE), _SLACK)
+        """Whether it has not run for twice its interval, or not once though it should have."""
+        if self.last is None:
+            return not self.is_new(now)
+        return now - self.last > max(2 * (self.every or _RARE), _SLACK)
 
 
 def note(step: str, store: ObjectStore, clock: Clock) -> None:
@@ -49,6 +57,12 @@ def note(step: str, store: ObjectStore, clock: Clock) -> None:
     before = runs(step, store).times[:_REMEMBERED]
     told = {"at": _text(clock()), "before": [_text(at) for at in before]}
     store.write(_blob(step), json.dumps(told).encode(), content_type="application/json")
+
+
+def all_runs(store: ObjectStore, first_due: Callable[[str], datetime | None]) -> list[Runs]:
+    """The last runs of every timer; of one that never ended well, when ``first_due`` says it was due first."""
+    found = [runs(step, store) for step in TIMERS]
+    return [one if one.times else replace(one, first_due=first_due(one.step)) for one in found]
 
 
 def runs(step: str, store: ObjectStore) -> Runs:

@@ -29,21 +29,11 @@ BRIGHT = np.float32(0.5)  # B8A; above it only snow and ice are left, and slopes
 CELLS_SLOPE, CELLS_INTERCEPT = 201_100.0, -194_500.0
 
 
-def _ratio(over: Reflectance, under: Reflectance, *, undefined: float) -> Reflectance:
-    """``over / under``; ``undefined`` where the divisor is not positive."""
-    result = np.full(over.shape, undefined, np.float32)
-    np.divide(over, under, out=result, where=under > 0)
-    return result
-
-
-def snow_index(green: Reflectance, swir: Reflectance) -> Reflectance:
-    """NDSI = (B03 - B11) / (B03 + B11); -1, which no ice has, where the sum is not positive."""
-    return _ratio(green - swir, green + swir, undefined=-1.0)
-
-
 def algae_index(red: Reflectance, red_edge: Reflectance) -> Reflectance:
     """2DBA = B05 / B04 (Wang et al. 2018); NaN where B04 is not positive."""
-    return _ratio(red_edge, red, undefined=float("nan"))
+    index = np.full(red.shape, np.nan, np.float32)
+    np.divide(red_edge, red, out=index, where=red > 0)
+    return index
 
 
 def cells_per_ml(index: float) -> float:

@@ -144,6 +144,39 @@ def test_the_halves_of_a_split_granule_are_one_date_and_the_newer_goes_first(tmp
     assert found.sizes["time"] == 1
     assert not (found.QUALITY == Quality.NODATA).any()
     assert found.CLASS.dtype == np.uint8
+    assert list(found.product.values) == [f"{second} {first}"]
+
+
+@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize(("hidden", "by", "of"), [(0, 0, 1), (20, 9, 1), (10, 0, 2)])
+def test_a_cube_names_the_processings_that_its_data_are_of(tmp_path: Path, form: Format, hidden: int, by: int, of: int):
+    """The newer alone, also where half of it is cloud; both where the newer lacks data that the older has."""
+    older = name_of(2024, "0611")
+    newer = ProductName.parse(str(older).removesuffix("184612") + "194612")
+    alone = name_of(2024, "0621")
+    scene = Scene.of_classes(ROWS, COLUMNS)
+    write_results(tmp_path, alone, scene)
+    write_results(tmp_path, older, scene)
+    write_results(tmp_path, newer, scene.with_scl(by, slice(0, hidden)) if hidden else scene)
+    # in the order of names, which is that of the ledger and of folders, and the other way round
+    for number, order in enumerate((1, -1)):
+        found = cube(in_folder(tmp_path, SEASON)[::order], SEASON, fill=False)
+        file = tmp_path / f"cube{number}{form.ending}"
+        write(found, file, form, progress=lambda _done, _total: None)
+        with raw(file) as written:
+            assert list(written.product.values) == [" ".join(map(str, (newer, older)[:of])), str(alone)]
+            assert not (written.QUALITY[0].values == Quality.NODATA).any()
+
+
+def test_damaged_pixels_of_one_of_several_processings_are_one_sentence(tmp_path: Path):
+    older = name_of(2024, "0611")
+    newer = ProductName.parse(str(older).removesuffix("184612") + "194612")
+    for product in (older, newer):
+        file = next(write_results(tmp_path, product, Scene.of_classes(ROWS, COLUMNS)).glob("*QUALITY*"))
+    data = file.read_bytes()
+    file.write_bytes(data[:-500] + bytes(500))
+    with pytest.raises(BadProduct, match="A result file is damaged"):
+        cube(in_folder(tmp_path, SEASON), SEASON, fill=False)
 
 
 def test_a_damaged_layer_is_named(tmp_path: Path, results: Path):

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import azure.functions as func
 import pytest
+from azure.core.exceptions import ResourceExistsError
 from azure.functions.timer import TimerRequest
 from azure.storage.blob import BlobServiceClient
 
-from local.timers import Schedule, Status, missed
+from local.timers import Status, missed
+from shared.adapters.timers import HOSTS, Schedule, set_up_at
 from shared.errors import BadSetting, PermanentError
+from shared.settings import Settings
+from shared.wiring import Services
 from tests.adapters.hosting import eventually, host_of, unique
 
 NEVER_SOON = "0 0 0 1 1 *"  # new year
@@ -146,3 +151,36 @@ def test_a_timer_can_be_run_by_hand(azurite: str, tmp_path: Path) -> None:
         with pytest.raises(BadSetting, match="no timer function other"):
             host.run_timer("other")
     assert runs == [False, False]
+
+
+def test_the_moment_of_set_up_is_when_a_host_first_began_and_outlives_restarts(azurite: str, tmp_path: Path) -> None:
+    app = func.FunctionApp()
+
+    @app.timer_trigger("timer", NEVER_SOON)
+    def seldom(timer: func.TimerRequest) -> None:
+        raise AssertionError("It is not due.")
+
+    with host_of(app, azurite, tmp_path), BlobServiceClient.from_connection_string(azurite) as service:
+        began = set_up_at(service)
+        blob = service.get_blob_client(HOSTS, "locks/of-a-test")
+        blob.upload_blob(b"", overwrite=True)
+        assert began is not None
+        assert began <= blob.get_blob_properties().last_modified
+    with host_of(app, azurite, tmp_path), BlobServiceClient.from_connection_string(azurite) as service:
+        assert set_up_at(service) == began
+
+
+def test_a_timer_is_due_first_when_its_schedule_says_so_after_the_set_up(azurite: str) -> None:
+    env = {"AzureWebJobsStorage": azurite, "SCHEDULE": "0 0 */6 * * *", "WATCH_SCHEDULE": "no schedule"}
+    with BlobServiceClient.from_connection_string(azurite) as service:
+        with suppress(ResourceExistsError):  # as the host does
+            service.create_container(HOSTS)
+        began = set_up_at(service)
+    outside = Services(Settings.from_env(env))
+    due = outside.first_due("schedule")
+    assert began is not None
+    assert due is not None
+    assert timedelta(0) < due - began <= timedelta(hours=6)
+    assert (due.hour % 6, due.minute, due.second) == (0, 0, 0)
+    assert outside.first_due("watch") is None  # no host runs that
+    assert Services(Settings.from_env({"AzureWebJobsStorage": azurite})).first_due("schedule") is None

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import Thread
+from threading import Barrier, Thread
 from time import sleep
 from typing import Any
 from uuid import uuid4
@@ -18,11 +18,13 @@ from shared.adapters.account import Account
 from shared.adapters.ledger import AzureLedger
 from shared.adapters.rows import row_of
 from shared.errors import NotFound, PermanentError, StorageUnavailable
+from shared.messages import TILE_MONTHS, TileMonthMessage
 from shared.models import State, Tile, TileMonth
+from shared.pipeline.orders import Orders
 from shared.ports import Ledger
 from shared.records import REFUSED, MonthRecord, Record
 from shared.settings import Storage
-from tests.fakes import NOON, FakeLedger
+from tests.fakes import NOON, FakeClock, FakeLedger, FakeQueues, FakeStore
 
 NAME = "S2B_MSIL1C_20240716T151809_N0510_R068_T22WEV_20240716T184612"
 L2A = NAME.replace("L1C", "L2A")
@@ -210,11 +212,46 @@ def test_a_queue_message_of_full_length_comes_back_whole(ledger: Ledger) -> None
 def test_a_month_is_saved_and_replaced(ledger: Ledger) -> None:
     month = TileMonth(Tile("22WEV"), 2024, 7)
     plain = MonthRecord(month, AT, 24, closed=False)
-    full = MonthRecord(month, AT, 25, closed=True, waiting=1, checked=AT, missing=2, unfinished=3, failed=4)
+    full = MonthRecord(month, AT, 25, closed=True, waiting=1, checked=AT, missing=2, unfinished=3, failed=4, asked=AT)
     for record in (plain, full, plain):
         ledger.save_month(record)
         assert ledger.month(month) == record
     assert ledger.month(month.next()) is None
+
+
+def test_a_month_is_updated_from_what_is_known_and_no_other_writer_is_lost(ledger: Ledger) -> None:
+    month = TileMonth(Tile("22WEV"), 2024, 7)
+    new = MonthRecord(month, None, 0, closed=False)
+    seen: list[MonthRecord | None] = []
+
+    def counting(old: MonthRecord | None) -> MonthRecord:
+        seen.append(old)
+        if len(seen) in {1, 3}:  # another writer is faster: with the first row, and with a later one
+            ledger.save_month(replace(old or new, found=len(seen)))
+        row = old or new
+        return replace(row, waiting=row.waiting + 1)
+
+    assert ledger.update_month(month, counting) == replace(new, found=1, waiting=1)
+    assert ledger.update_month(month, counting) == replace(new, found=3, waiting=2)
+    assert ledger.month(month) == replace(new, found=3, waiting=2)
+    assert seen[0] is None
+
+
+def test_of_orders_at_one_instant_each_month_lets_one_through(azure: AzureLedger) -> None:
+    queues, together, tile = FakeQueues(), Barrier(3), Tile("22WEV")
+
+    def ask() -> None:
+        orders = Orders(FakeStore(), azure, queues, FakeClock(), lambda _: "")
+        together.wait()
+        orders.backfill(tile, TileMonth(tile, 2021, 6), TileMonth(tile, 2021, 8))
+
+    threads = [Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    asked = sorted(TileMonthMessage.decode(text).month for text in queues.sent[TILE_MONTHS])
+    assert asked == ["2021-06", "2021-07", "2021-08"]
 
 
 def test_a_reason_longer_than_a_column_is_cut_with_a_mark(azure: AzureLedger) -> None:

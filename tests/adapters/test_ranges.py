@@ -50,6 +50,16 @@ def test_reading_straight_on_fetches_more_and_more_but_never_too_much() -> None:
     assert sum(fetches.lengths) == len(fetches.data)
 
 
+@pytest.mark.parametrize("size", [0, 5, 21])
+def test_what_is_too_short_for_a_zip_is_none_as_a_plain_file_would_be(size: int) -> None:
+    data = bytes(size)
+    with pytest.raises(zipfile.BadZipFile) as plain:
+        zipfile.ZipFile(io.BytesIO(data))
+    with pytest.raises(zipfile.BadZipFile) as ranged:
+        zipfile.ZipFile(range_file(Fetches(data), size))
+    assert str(ranged.value) == str(plain.value)
+
+
 def test_reading_anywhere_gives_what_a_plain_file_gives() -> None:
     data, chance = BIG[:500_000], random.Random(7)
     file, plain = range_file(Fetches(data), len(data)), io.BytesIO(data)

@@ -39,6 +39,13 @@ def a_record(
     return Record.of(name, state, times={"discover": sensing + timedelta(hours=3)}, id=f"id-{day}", **facts)
 
 
+def order(client: TestClient, kind: str, status: int = 202, **asked: Any) -> Any:
+    """Give an order; its answer, which has to have ``status``."""
+    answer = client.post(f"/api/orders/{kind}", json=asked)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The app and what is behind it."""

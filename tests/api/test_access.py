@@ -7,8 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from functions.api.access import COOKIE, Access, access
+from functions.api.ended import EndedSessions
 from functions.api.links import folder_of, result_link
 from tests.api.conftest import ELSEWHERE, HERE, World
+from tests.fakes import FakeStore
 
 KEY = "a key of the tests that is long".replace(" ", "-")
 
@@ -83,7 +85,7 @@ def test_a_page_of_another_site_gives_no_orders(make_world):
 
 def test_a_session_reads_the_api_and_gives_it_no_orders(world: World):
     client = world.client(key="")
-    client.cookies.set(COOKIE, str(access().sign_in(world.key)))
+    client.cookies.set(COOKIE, str(access().sign_in(world.key, a_request(None))))
     assert client.get("/api/products").status_code == 200
     assert client.post("/api/orders/retry", json={"failed": True}).status_code == 401
 
@@ -91,6 +93,10 @@ def test_a_session_reads_the_api_and_gives_it_no_orders(world: World):
 def test_a_page_sends_who_is_not_signed_in_to_the_form(world: World):
     answer = world.client(key="").get("/tiles/22WEV/calendar")
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=/tiles/22WEV/calendar")
+
+
+def an_access(now: Time | None = None, secret: bytes = b"secret") -> Access:
+    return Access(KEY, False, secret, now or Time(), ended=EndedSessions(FakeStore))
 
 
 def a_request(cookie: str | None):
@@ -102,9 +108,9 @@ def a_request(cookie: str | None):
 
 def test_a_session_ends_after_its_hours_and_cannot_be_made_up():
     now = Time()
-    one = Access(KEY, False, b"secret", now)
-    cookie = one.sign_in(KEY)
-    assert one.sign_in("another") is None
+    one = an_access(now)
+    cookie = one.sign_in(KEY, a_request(None))
+    assert one.sign_in("another", a_request(None)) is None
     assert one.is_signed_in(a_request(cookie))
     longer = str(cookie).replace(str(cookie)[:10], str(int(now.now) + 10**6), 1)
     assert not one.is_signed_in(a_request(longer))
@@ -114,8 +120,8 @@ def test_a_session_ends_after_its_hours_and_cannot_be_made_up():
 
 
 def test_the_token_of_a_form_belongs_to_its_session():
-    one = Access(KEY, False, b"secret", Time())
-    mine, other = a_request(one.sign_in(KEY)), a_request(one.sign_in(KEY))
+    one = an_access()
+    mine, other = a_request(one.sign_in(KEY, a_request(None))), a_request(one.sign_in(KEY, a_request(None)))
     assert one.check_csrf(mine, one.csrf(mine))
     assert not one.check_csrf(mine, one.csrf(other))
     assert not one.check_csrf(a_request(None), one.csrf(a_request(None)))
@@ -123,11 +129,11 @@ def test_the_token_of_a_form_belongs_to_its_session():
 
 def test_a_token_opens_one_folder_for_an_hour_or_two():
     now = Time()
-    one = Access(KEY, False, b"secret", now)
+    one = an_access(now)
     token = one.token("22WEV/2021/07/a.SAFE")
     assert one.opens(token, "22WEV/2021/07/a.SAFE")
     assert not one.opens(token, "22WEV/2021/07/b.SAFE")
-    assert not Access(KEY, False, b"another", now).opens(token, "22WEV/2021/07/a.SAFE")
+    assert not an_access(now, b"another").opens(token, "22WEV/2021/07/a.SAFE")
     assert not one.opens("9" * 12 + ".x", "22WEV/2021/07/a.SAFE")
     longer = f"{int(token.partition('.')[0]) + 3600}.{token.partition('.')[2]}"
     assert not one.opens(longer, "22WEV/2021/07/a.SAFE")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -34,3 +36,18 @@ def test_timers_that_run_no_more_are_trouble(world: World, client: TestClient):
     world.clock.advance(hours=1)
     assert parts(client)["timers"].endswith(": watch.")
     assert client.get("/api/health").json()["status"] == "trouble"
+
+
+def test_a_timer_that_waits_for_its_first_run_is_no_trouble(world: World, client: TestClient):
+    note("watch", world.store, world.clock)
+    due = world.clock() + timedelta(hours=6)
+    vars(world.outside)["first_due"] = {"schedule": due}.get
+    told = client.get("/api/health").json()
+    assert told["parts"]["timers"] == "ok"
+    assert told["last_runs"]["schedule"] is None
+    assert datetime.fromisoformat(told["first_runs"].pop("schedule")) == due
+    assert told["first_runs"] == {}
+    world.clock.advance(hours=6, minutes=31)
+    told = client.get("/api/health").json()
+    assert told["parts"]["timers"].endswith(": schedule.")
+    assert told["first_runs"] == {}

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from starlette.requests import HTTPConnection
 from starlette.testclient import TestClient
 
 from functions.api import products
@@ -117,7 +118,7 @@ def test_each_session_finds_its_own_token_in_a_page_that_was_made_for_another(ma
 
 def test_only_who_signed_in_is_offered_to_sign_out_of_a_kept_page(world: World, client: TestClient):
     signed_in = world.client(key="")
-    signed_in.cookies.set(COOKIE, str(access().sign_in(world.key)))
+    signed_in.cookies.set(COOKIE, str(access().sign_in(world.key, HTTPConnection({"type": "http", "headers": []}))))
     for _ in range(2):
         assert "/sign-out" in signed_in.get("/failures").text
         assert "/sign-out" not in client.get("/failures").text

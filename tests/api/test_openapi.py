@@ -93,6 +93,14 @@ def test_what_is_not_there_is_a_problem_too(client, path: str):
     assert answer.json()["status"] == 404
 
 
+@pytest.mark.parametrize("view", ["calendar", "series", "series.csv"])
+@pytest.mark.parametrize("tile", ["22W%2FEV", "a" * 3000])
+def test_what_can_be_no_tile_at_all_is_answered_as_documented(client, view: str, tile: str):
+    status = client.get(f"/api/tiles/{tile}/{view}").status_code
+    assert status == 404
+    assert str(status) in application().openapi()["paths"][f"/api/tiles/{{tile}}/{view}"]["get"]["responses"]
+
+
 def test_a_method_that_is_not_offered_is_a_problem_that_names_those_that_are(client):
     answer = client.delete("/api/watchlist")
     assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")

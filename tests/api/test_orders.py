@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,15 +20,9 @@ from shared.pipeline.reclassify import asked
 from shared.pipeline.refused import refuse
 from shared.records import REFUSED, MonthRecord
 from shared.science.forest import Classifier
-from tests.api.conftest import L1C, World, a_record
+from tests.api.conftest import L1C, World, a_record, order
 from tests.fakes import NOON, FakeCatalogue, a_product
 from tests.small_l2a import PRODUCT
-
-
-def order(client: TestClient, kind: str, status: int = 202, **asked: Any):
-    answer = client.post(f"/api/orders/{kind}", json=asked)
-    assert answer.status_code == status, answer.text
-    return answer.json()
 
 
 def test_backfill_asks_for_each_month_once(world: World, client: TestClient):
@@ -66,6 +61,45 @@ def test_a_month_that_waits_or_was_searched_just_now_is_left(world: World, clien
     world.clock.advance(minutes=16)
     world.queues.sent.clear()
     assert len(order(client, "backfill", tile="22WEV", first="2021-06", last="2021-08")["accepted"]) == 3
+
+
+def test_a_month_that_was_asked_for_just_now_is_left_also_where_the_queue_cannot_show_it(
+    world: World, client: TestClient
+):
+    """Of the queue's messages only the first 32 that wait can be seen, and none that is in work."""
+    months: dict[str, Any] = {"first": "2016-01", "last": "2020-12"}
+    assert len(order(client, "backfill", tile="22WEV", **months)["accepted"]) == 60
+    world.queues.sent.clear()
+    told = order(client, "backfill", tile="22WEV", **months)
+    assert not told["accepted"]
+    assert set(told["left"].values()) == {"It was asked for within the last 15 minutes."}
+    world.clock.advance(minutes=16)  # its message may be lost
+    assert len(order(client, "backfill", tile="22WEV", **months)["accepted"]) == 60
+
+
+def test_of_equal_backfills_at_one_instant_one_searches(world: World, client: TestClient):
+    others: list[dict[str, Any]] = []
+    world.ledger.interfere = lambda: others.append(order(client, "backfill", tile="22WEV", first="2021-07"))
+    told = order(client, "backfill", tile="22WEV", first="2021-07")
+    assert (told["accepted"], others[0]["accepted"]) == ([], ["22WEV 2021-07"])
+    assert len(world.queues.sent[TILE_MONTHS]) == 1
+
+
+def test_a_month_that_was_asked_for_and_then_searched_in_vain_can_be_asked_for_again(world: World, client: TestClient):
+    order(client, "backfill", tile="22WEV", first="2021-07")
+    world.queues.sent.clear()
+    month = TileMonth.parse("22WEV", "2021-07")
+    world.clock.advance(minutes=1)
+    catalogue = FakeCatalogue()
+    catalogue.fail("search", NotFound("The catalogue is away."))
+    with pytest.raises(NotFound):
+        discover(TileMonthMessage.of(month), catalogue=catalogue, ledger=world.ledger, clock=world.clock)
+    assert order(client, "backfill", tile="22WEV", first="2021-07")["accepted"] == ["22WEV 2021-07"]
+    world.clock.advance(minutes=1)
+    discover(TileMonthMessage.of(month), catalogue=FakeCatalogue(), ledger=world.ledger, clock=world.clock)
+    row = world.ledger.month(month)
+    assert row is not None
+    assert (row.searched, row.asked) == (world.clock(), world.clock() - timedelta(minutes=1))
 
 
 def test_a_month_whose_search_failed_just_now_is_searched(world: World, client: TestClient):
@@ -129,6 +163,20 @@ def test_a_product_is_classified_again_once_per_order_that_is_done(world: World,
 def test_a_tile_is_classified_again_only_where_another_model_made_it(world: World, client: TestClient):
     assert order(client, "reclassify", tile="22WEV", only_other_model=True)["accepted"] == []
     assert order(client, "reclassify", tile="22WEV")["accepted"] == [L1C]
+
+
+def test_what_was_rejected_is_classified_again_where_its_state_is_named(world: World, client: TestClient):
+    world.ledger.add(a_record(2, State.REJECTED, reason="Only 3 % is usable.", l2a=str(PRODUCT)))
+    told = order(client, "reclassify", tile="22WEV")
+    assert told["accepted"] == [L1C]
+    assert told["sentence"].endswith("1 that are REJECTED were not asked for.")
+    told = order(client, "reclassify", tile="22WEV", state=["REJECTED"], only_other_model=True)
+    assert told["accepted"] == [a_record(2).name]
+    assert told["sentence"].endswith("1 that are CLASSIFIED were not asked for.")
+    world.clock.advance(hours=7)
+    told = order(client, "reclassify", tile="22WEV", state=["CLASSIFIED", "REJECTED"])
+    assert sorted(told["accepted"]) == sorted([a_record(2).name, L1C])
+    assert told["sentence"] == "2 products of 22WEV will be classified again."
 
 
 def test_a_classification_asked_for_between_reading_and_writing_is_not_asked_for_again(
@@ -248,13 +296,3 @@ def test_an_offline_product_is_cancelled_too(world: World, client: TestClient):
 
 def test_what_is_done_is_not_cancelled(client: TestClient):
     order(client, "cancel", 409, product=L1C)
-
-
-def test_a_product_can_be_dropped_through_a_link(client: TestClient):
-    told = order(client, "drop-link", 201, name=f"{L1C}.SAFE.zip")
-    assert f"/drop/{L1C}.SAFE.zip?write-until=" in told["url"]
-
-
-@pytest.mark.parametrize("name", ["x.zip", "../secret.zip", f"{L1C}.SAFE/x.zip", f"{L1C}.tar", "", "/"])
-def test_a_link_is_given_for_products_only(client: TestClient, name: str):
-    order(client, "drop-link", 422, name=name)

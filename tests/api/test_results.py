@@ -71,6 +71,26 @@ def test_what_the_client_has_already_is_not_sent_again(here: World):
     assert other.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ("{etag}", 304),
+        ("W/{etag}", 304),  # as who compresses on the way makes of it
+        ('"another", {etag}', 304),
+        ("*", 304),
+        ('"another"', 200),
+        ("no tag", 200),
+    ],
+)
+def test_what_the_client_has_is_told_as_http_has_it(here: World, told: str, status: int):
+    client = here.client()
+    etag = client.get(CLASS).headers["etag"]
+    for method in ("GET", "HEAD"):
+        answer = client.request(method, CLASS, headers={"if-none-match": told.format(etag=etag)})
+        assert (answer.status_code, answer.headers["etag"]) == (status, etag)
+    assert client.get(CLASS, headers={"range": "bytes=0-0", "if-range": f"W/{etag}"}).status_code == 200
+
+
 def test_elsewhere_the_storage_account_hands_rasters_out(world: World):
     small = world.client().get(f"{FOLDER}/quicklook.png")
     assert small.status_code == 200  # so that a page of this site may show it
@@ -133,6 +153,9 @@ def test_a_polygon_counts_what_lies_in_it(world: World):
         {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]},  # far away
         {"type": "Polygon", "coordinates": [[[-50, 67], [-49, 67], [-49, 68]]]},  # not closed
         {"type": "Polygon", "coordinates": [[[-52, 66], [-48, 69], [-48, 66], [-52, 69], [-52, 66]]]},  # crosses itself
+        {"type": "Polygon", "coordinates": [[[-50, 67, "0"], [-49, 67, 0], [-49, 68, 0], [-50, 67, 0]]]},
+        {"type": "Polygon", "coordinates": [[[-50, 67, 0, 0], [-49, 67, 0], [-49, 68, 0], [-50, 67, 0]]]},
+        {"type": "Polygon", "coordinates": [[[-50, 67, True], [-49, 67, 0], [-49, 68, 0], [-50, 67, True]]]},
         {"type": "Point", "coordinates": [0, 0]},
         {},
     ],
@@ -140,6 +163,29 @@ def test_a_polygon_counts_what_lies_in_it(world: World):
 def test_a_polygon_that_cannot_be_used_is_refused(world: World, geometry: dict[str, Any]):
     answer = world.client().post(f"/api/products/{L1C}/area", json=geometry)
     assert answer.status_code == 422
+
+
+def test_heights_of_a_polygon_are_taken_and_say_nothing(world: World):
+    flat = [[-52, 66], [-48, 66], [-48, 69], [-52, 69], [-52, 66]]
+    high = [[*place, height] for place, height in zip(flat, (0, 12.5, -3, 1e9, 7), strict=True)]
+    area = f"/api/products/{L1C}/area"
+    shapes = [("Polygon", [flat]), ("Polygon", [high]), ("MultiPolygon", [[high]])]
+    told = [world.client().post(area, json={"type": kind, "coordinates": rings}).json() for kind, rings in shapes]
+    assert told[0]["pixels"] == 150 * 210
+    assert told == told[:1] * 3
+
+
+def test_a_polygon_between_the_centres_of_pixels_is_told_so(world: World):
+    path = BlobPath("surface", CLASS.removeprefix("/api/results/"))
+    with rasterio.open(io.BytesIO(world.store.blobs[path].data)) as raster:
+        x, y = raster.xy(75, 15)
+        corners = [(x + 8, y + 8), (x + 20, y + 8), (x + 20, y + 20), (x + 8, y + 8)]
+        ring = [
+            list(place) for place in zip(*transform(raster.crs, "EPSG:4326", *zip(*corners, strict=True)), strict=True)
+        ]
+    answer = world.client().post(f"/api/products/{L1C}/area", json={"type": "Polygon", "coordinates": [ring]})
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("The polygon holds the centre of no pixel; pixels are 60 m wide")
 
 
 def test_a_point_outside_the_tile_is_refused(world: World):

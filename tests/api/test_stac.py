@@ -135,7 +135,21 @@ def test_an_item_links_to_where_it_belongs(client, world: World):
         {"bbox": "0,50,1,40"},
         {"bbox": "a,b,c,d"},
         {"bbox": "nan,nan,nan,nan"},
+        {"bbox": "nan,66,-48,68"},
+        {"bbox": "-51,66,nan,68"},
+        {"bbox": "-51,66,inf,68"},
+        {"bbox": "-51,66,nan,-48,68,0"},
         {"datetime": "yesterday"},
+        {"datetime": "2021-W30-2"},
+        {"datetime": "2021-W30-2/.."},
+        {"datetime": "20210727"},
+        {"datetime": "2021-07"},
+        {"datetime": "2021-02-30"},
+        {"datetime": "2021-07-27T15"},
+        {"datetime": "2021-07-27T25:00:00Z"},
+        {"datetime": "2021-07-27T15:09:11,5Z"},
+        {"datetime": "0001-01-01T00:00:00+23:59"},
+        {"datetime": "٢٠٢١-07-27"},
         {"datetime": "2024-02-01/2024-01-01"},
         {"datetime": "../.."},
         {"limit": "0"},
@@ -149,6 +163,42 @@ def test_an_item_links_to_where_it_belongs(client, world: World):
 )
 def test_a_search_that_does_not_parse_is_refused(client, query: dict[str, str]):
     assert client.get("/stac/search", params=query).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("asked", "count"),
+    [
+        ("2024-07-16", 1),  # taken at 15:18:09
+        ("2024-07-01/2024-07-16", 3),
+        ("2024-07-16/..", 1),
+        ("../2024-07-15", 2),
+        ("/2024-07-15", 2),
+        ("2024-07-15/", 2),
+        ("2024-07-15/2024-07-15", 1),
+        ("2024-07-16T15:18:09Z", 1),
+        ("2024-07-16t15:18:09z", 1),
+        ("2024-07-16T15:18:09", 1),
+        ("2024-07-16T17:18:09.000000000+02:00", 1),
+        ("2024-07-16T15:18:09.001Z", 0),
+        ("2024-07-16T15:18:10Z/2024-07-16", 0),
+        ("0001-01-01/9999-12-31", 3),
+    ],
+)
+@pytest.mark.parametrize("path", ["/stac/search", f"/stac/collections/{COLLECTION}/items"])
+def test_a_day_is_all_of_it_and_an_instant_a_moment(client, world: World, path: str, asked: str, count: int):
+    several(world, 2)
+    assert client.get(path, params={"datetime": asked}).json()["numberMatched"] == count
+    assert client.post("/stac/search", json={"datetime": asked}).json()["numberMatched"] == count
+
+
+def test_a_box_with_heights_is_taken_and_one_that_is_no_number_is_not(client):
+    box = [-51.5, 66.5, 0, -50.0, 67.5, 3000]
+    assert client.post("/stac/search", json={"bbox": box}).json()["numberMatched"] == 1
+    for place in range(6):
+        text = ",".join("NaN" if at == place else str(side) for at, side in enumerate(box))
+        body = f'{{"bbox": [{text}]}}'
+        sent = client.post("/stac/search", content=body, headers={"content-type": "application/json"})
+        assert sent.status_code == 422, body
 
 
 @pytest.mark.parametrize("path", ["/stac/search", f"/stac/collections/{COLLECTION}/items"])

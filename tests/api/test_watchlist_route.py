@@ -75,6 +75,7 @@ def test_who_has_seen_an_older_version_replaces_nothing(client: TestClient):
         ("if-none-match", '"another"', 204),
         ("if-none-match", '"another", {etag}', 412),
         ("if-none-match", "*", 412),
+        ("if-none-match", "W/{etag}", 412),
         ("if-match", "0x1", 400),
         ("if-match", "*, {etag}", 400),
         ("if-match", '"a" "b"', 400),

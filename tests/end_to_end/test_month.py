@@ -152,7 +152,7 @@ def test_the_api_refuses_a_tile_that_is_none_as_problem_details(finished: Pipeli
 
 
 def test_a_product_that_failed_is_retried_from_what_is_left(finished: Pipeline):
-    from local.commands import retry_records
+    from functions.api.ordering import orders
 
     outside = finished.outside
     record = finished.record("22WEV", CLEAR)
@@ -161,7 +161,7 @@ def test_a_product_that_failed_is_retried_from_what_is_left(finished: Pipeline):
     )
     for info in list(outside.store.list(BlobPath.parse(record.results))):
         outside.store.delete(info.path)
-    retry_records([finished.record("22WEV", CLEAR)], outside)
+    assert orders().retry(CLEAR).accepted == (CLEAR,)
     finished.idle()
     assert finished.record("22WEV", CLEAR).state is State.CLASSIFIED
     assert "manifest.json" in finished.results(finished.record("22WEV", CLEAR))

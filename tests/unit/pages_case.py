@@ -23,6 +23,7 @@ from shared.pipeline.orders import Orders
 from shared.pipeline.overview import newest_first
 from shared.pipeline.runs import TIMERS, note
 from shared.records import DRONE, REFUSED, MonthRecord, Record
+from shared.wiring import services
 from tests.fakes import FakeClock, FakeLedger, FakeQueues, FakeStore
 
 NOW = datetime(2021, 7, 20, 12, tzinfo=UTC)
@@ -106,6 +107,7 @@ class Pages:
     store: FakeStore = field(default_factory=FakeStore)
     queues: FakeQueues = field(default_factory=FakeQueues)
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
+    first_due: dict[str, datetime] = field(default_factory=dict)  # timer -> when it was due first
 
     def __post_init__(self) -> None:
         self.store.write(WATCHLIST, WATCHED)
@@ -113,13 +115,19 @@ class Pages:
             self.store.write(BlobPath.parse(f"{RESULTS}/{name}"), b"12345")
         for step in TIMERS:
             note(step, self.store, self.clock)
+        if (known := services()).settings.api_key:  # which sessions were ended stands in the store
+            vars(known)["store"] = self.store
         app = FastAPI()
         app.include_router(router)
         app.add_middleware(Door)
         app.dependency_overrides = {
             snapshot: lambda: Snapshot(tuple(newest_first(self.ledger.records())), self.months, self.clock()),
             outside: lambda: SimpleNamespace(
-                store=self.store, ledger=self.ledger, queues=self.queues, clock=self.clock
+                store=self.store,
+                ledger=self.ledger,
+                queues=self.queues,
+                clock=self.clock,
+                first_due=self.first_due.get,
             ),
             orders: lambda: Orders(self.store, self.ledger, self.queues, self.clock, lambda _: "ice_surface 1.0.0"),
         }

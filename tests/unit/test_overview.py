@@ -114,6 +114,7 @@ def test_sentences_are_of_one_kind_if_only_their_values_differ(one: str, other: 
 
 
 def test_digits_inside_words_stay():
+    assert pattern("'a' is no Sentinel-2 product of 7.") == "… is no Sentinel-2 product of …"
     said = "Sen2Cor 02.12.03 wrote no MTD_TL2 into the L2A folder of T22WEV after 3 of 5 tries."
     assert pattern(said) == "Sen2Cor … wrote no MTD_TL2 into the L2A folder of … after … of … tries."
 
@@ -172,6 +173,27 @@ def test_a_timer_of_which_little_is_known_may_run_once_a_day():
     assert not seen.is_late(NOON + timedelta(days=1))
     assert seen.is_late(NOON + timedelta(hours=27))
     assert runs.Runs("watch").is_late(NOON)
+
+
+def test_a_timer_that_was_never_due_is_new_and_not_late_until_half_an_hour_after_its_first_run():
+    new = runs.Runs("schedule", first_due=NOON)
+    for minutes, is_new in ((-300, True), (0, True), (30, True), (31, False)):
+        at = NOON + timedelta(minutes=minutes)
+        assert (new.is_new(at), new.is_late(at)) == (is_new, not is_new)
+
+
+def test_a_timer_that_ran_once_is_new_no_more_however_it_was_set_up():
+    store, asked = FakeStore(), []
+    runs.note("watch", store, FakeClock())
+
+    def first_due(step: str) -> datetime:
+        asked.append(step)
+        return NOON + timedelta(days=1)
+
+    found = {one.step: one for one in runs.all_runs(store, first_due)}
+    assert asked == ["schedule"]  # of the other it does not matter
+    assert (found["schedule"].is_new(NOON), found["watch"].is_new(NOON)) == (True, False)
+    assert not runs.Runs("watch").is_new(NOON)
 
 
 def test_the_step_of_a_kind_is_that_of_most_of_its_failures():

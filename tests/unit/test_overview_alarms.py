@@ -11,7 +11,7 @@ import pytest
 from functions.pages.views import alarm_page
 from shared.messages import BLOB_TRIGGER_POISON
 from shared.models import ProductName, State, Tile, TileMonth
-from shared.pipeline.overview_alarms import Alarm, Situation, alarms
+from shared.pipeline.overview_alarms import Alarm, Situation, alarms, awaited
 from shared.pipeline.runs import TIMERS, Runs
 from shared.records import DRONE, REFUSED, MonthRecord, Record
 from shared.watchlist import Watchlist
@@ -50,6 +50,16 @@ def test_a_timer_that_never_ran_or_runs_no_more_is_an_alarm():
     assert [alarm.kind for alarm in found] == ["timer", "timer"]
     assert "'schedule' has never run" in found[0].sentence
     assert "last ran on 2024-07-31 09:00, 27 h ago" in found[1].sentence
+
+
+def test_a_timer_that_waits_for_its_first_run_is_told_and_is_no_alarm():
+    new = situation(runs=[Runs("schedule", first_due=NOON + timedelta(hours=6)), Runs("watch", (NOON,))])
+    assert alarms(new) == []
+    (sentence,) = awaited(new)
+    assert sentence.startswith("The timer 'schedule' waits for its first run at 2024-08-01 18:00 UTC; only then new")
+    over = replace(new, now=NOON + timedelta(hours=6, minutes=31))
+    assert awaited(over) == []
+    assert "'schedule' has never run" in alarms(over)[0].sentence
 
 
 def test_a_product_that_stands_still_is_an_alarm_unless_the_queue_before_it_is_long():

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from functions.pages import words
+from functions.pages.rendering import NO_CLASS
 from functions.pages.views import is_under_way
 from local.report import write_page
 from shared.messages import PRODUCTS, poison_of
@@ -227,9 +228,9 @@ def test_the_colours_of_the_classes_are_those_of_the_maps():
     from shared.science.classes import SurfaceClass
 
     css = (ROOT / "functions/pages/static/icewatch.css").read_text()
-    for surface in SurfaceClass:
-        colour = "#{:02x}{:02x}{:02x}".format(*surface.colour)
-        assert f".swatch.{surface.short.lower()} {{ background: {colour}; }}" in css
+    shown = {surface.short: surface.colour for surface in SurfaceClass} | {code.name: code.colour for code in NO_CLASS}
+    for name, (red, green, blue) in shown.items():
+        assert f".swatch.{name.lower()} {{ background: #{red:02x}{green:02x}{blue:02x}; }}" in css
 
 
 @pytest.mark.parametrize(
@@ -262,6 +263,7 @@ def test_a_pass_that_the_orbit_leads_to_expect_and_nobody_found_is_on_the_calend
     html = pages.get("/tiles/22WEV/calendar?year=2021")
     assert "2021-07-12 15:09 S2A: expected from its orbit, not found" in html
     assert "2021-07-12 15:09, S2A, relative orbit 25" in html
+    assert "expected from its orbit" not in pages.get("/tiles/22WEV/calendar?year=2020")
 
 
 def test_what_was_ordered_is_said_until_it_has_happened(pages: Pages):

@@ -69,7 +69,20 @@ def test_who_signs_out_is_out(signed_in: Pages):
 
 
 @pytest.mark.parametrize(
-    "text", ["//evil.example", "/\\evil.example", "https://evil.example", "", "javascript:alert(1)", "/a\nb", "/a b"]
+    "text",
+    [
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example",
+        "",
+        "javascript:alert(1)",
+        "/a\nb",
+        "/a b",
+        "/failures\u202etxt.evil",  # turns what follows around
+        "/failures\u200b",  # is not seen
+        "/\x7f/evil.example",
+        "/" + "a" * 2000,
+    ],
 )
 def test_signing_in_leads_to_no_other_site(signed_in: Pages, text: str):
     assert own_path(text) == "/"

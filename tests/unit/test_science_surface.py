@@ -8,7 +8,7 @@ from shared.safe import ICE_BANDS
 from shared.science.albedo import broadband
 from shared.science.classes import Quality, SurfaceClass
 from shared.science.forest import Classifier
-from shared.science.indices import algae_index, cells_per_ml, snow_index
+from shared.science.indices import algae_index, cells_per_ml
 from shared.science.layers import ALBEDO, ALGAE, CLASS, CONFIDENCE, MARGIN, QUALITY
 from shared.science.reflectance import Radiometry
 from shared.science.statistics import Tally
@@ -126,11 +126,6 @@ def test_the_algae_index_is_given_on_ice_only() -> None:
 def test_the_algae_index_never_divides_by_nothing(red: float, expected: float) -> None:
     index = algae_index(np.array([red], np.float32), np.array([0.6], np.float32))
     assert index[0] == pytest.approx(expected, nan_ok=True)
-
-
-@pytest.mark.parametrize(("green", "swir", "expected"), [(0.6, 0.2, 0.5), (0.0, 0.0, -1.0), (-0.02, 0.01, -1.0)])
-def test_the_snow_index_is_always_a_number(green: float, swir: float, expected: float) -> None:
-    assert snow_index(np.array([green], np.float32), np.array([swir], np.float32))[0] == pytest.approx(expected)
 
 
 def test_cells_follow_the_predecessor() -> None:

@@ -5,6 +5,7 @@
   const charts = new Map();
   const sync = uPlot.sync("series");
   const MOMENT = 60; // seconds: the halves of a split granule are kept apart by one, so that the axis rises
+  const THIN = 6; // pixels: an edge around thinner bars would hide their colours
   const GAP = 120 * 86400; // seconds: the polar night, across which no line is drawn
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -133,7 +134,7 @@
         }
         ctx.strokeStyle = colour("--rule");
         ctx.lineWidth = 0.5 * devicePixelRatio;
-        if (sum) ctx.strokeRect(left, plot.valToPos(sum, "y", true), widths[i], plot.valToPos(0, "y", true) - plot.valToPos(sum, "y", true));
+        if (sum && widths[i] > THIN * devicePixelRatio) ctx.strokeRect(left, plot.valToPos(sum, "y", true), widths[i], plot.valToPos(0, "y", true) - plot.valToPos(sum, "y", true));
       }
       ctx.restore();
     };
