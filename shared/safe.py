@@ -284,6 +284,7 @@ _CONTENT_TYPES = {
     ".jp2": "image/jp2",
     ".html": "text/html",
     ".png": "image/png",
+    ".json": "application/json",
     ".jpg": "image/jpeg",
     ".xsd": "application/xml",
     ".xsl": "application/xml",

@@ -18,6 +18,7 @@ from dataclasses import replace
 from shared.errors import NotFound
 from shared.messages import COMPLETE, ClassificationMessage
 from shared.models import MANIFEST, Level, ProductName, State, l2a_folder, surface_folder
+from shared.pipeline.attach import attach, is_own
 from shared.pipeline.outcome import Attempt, attempt, entered
 from shared.pipeline.reclassify import is_due
 from shared.pipeline.result_folder import Results
@@ -52,7 +53,10 @@ def classify(
     other options, late files; ``because`` is the reason that its message gives, which may have been seen to since.
     ``check`` is called before each write and raises where the caller is no longer alone at work on the product.
     """
-    record = _entered(product, ledger, clock)
+    record = _entered(product, store, ledger, clock)
+    if record.l2a not in {"", str(product)}:
+        _log.warning("classify: %s is left alone: %s has %s by now", product, record.name, record.l2a)
+        return None
     if record.is_cancelled or not (is_due(record, because) if again else record.state not in _DONE):
         return None
     with attempt(ledger, record, "classify", clock) as this:
@@ -95,11 +99,13 @@ def _saying_what_is_lost(this: Attempt, results: Results) -> Iterator[None]:
         raise
 
 
-def _entered(product: ProductName, ledger: Ledger, clock: Clock) -> Record:
+def _entered(product: ProductName, store: ObjectStore, ledger: Ledger, clock: Clock) -> Record:
     """The record of ``product``; a folder that somebody put into the store by hand gets one of its own."""
     known = ledger.by_l2a(product.tile, str(product)) or ledger.get(product.tile.name, str(product))
     if known is not None:
         return known
+    if is_own(product) and (made_of := attach(product, store=store, ledger=ledger, clock=clock)) is not None:
+        return made_of
     l2a = str(product) if product.level is Level.L2A else ""
     return entered(ledger, Record.of(product, State.CORRECTED, l2a=l2a, times={"discover": clock()}))
 

@@ -26,6 +26,7 @@ from typing import Any, BinaryIO, Protocol
 from shared.errors import IceWatchError, StorageUnavailable
 from shared.messages import CorrectionMessage
 from shared.models import MANIFEST, BlobPath, Keep, ProductName, State, l2a_folder, staged_zip
+from shared.pipeline.attach import ORIGIN, Origin
 from shared.pipeline.correct_keep import kept
 from shared.pipeline.correct_upload import upload_folder
 from shared.pipeline.outcome import Attempt, attempt, entered
@@ -83,6 +84,7 @@ def correct(
         if (claimed := _claim(this, l2a, result)).state is State.SKIPPED:
             _left(this, claimed, product, store)
         else:
+            (result.folder / ORIGIN).write_bytes(_origin(product, result))
             found = (path for path in result.folder.rglob("*") if path.is_file())
             names = kept(
                 (path.relative_to(result.folder).as_posix() for path in found), keep, resolution, also=result.gipp
@@ -126,6 +128,11 @@ def _corrected(old: Record, at: datetime, **facts: Any) -> Record:
     if old.state is not State.STAGED:
         return replace(old.idle(), times={**old.times, _STEP: at}, **facts)
     return old.advanced(State.CORRECTED, step=_STEP, at=at, **facts)
+
+
+def _origin(product: ProductName, result: Corrected) -> bytes:
+    """What tells from now on of what the folder was made, should its row be lost."""
+    return Origin(l1c=str(product), processor=result.processor, dem=result.dem).model_dump_json().encode()
 
 
 def _left(this: Attempt, record: Record, product: ProductName, store: ObjectStore) -> None:

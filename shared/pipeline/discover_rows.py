@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from shared.models import State, TileMonth
+from shared.models import Product, State, TileMonth
 from shared.pipeline.discover_choice import Entry, month_of
 from shared.pipeline.outcome import superseded
 from shared.ports import Ledger
@@ -21,6 +21,21 @@ def listed_again(old: Record, product_id: str) -> Record:
     """``old``, deleted by the provider once, with the identifier under which it is there again."""
     times = {name: at for name, at in old.times.items() if name != "deleted"}
     return replace(old, id=product_id, note="", times=times)
+
+
+def offered(old: Record, product: Product) -> Record:
+    """``old``, dropped by hand or found in the store, as one that the catalogue is known to offer."""
+    return replace(
+        old,
+        id=product.id,
+        bytes=old.bytes or product.size,
+        checksum=old.checksum or _digests(product),
+        times={**old.times, "published": product.published},
+    )
+
+
+def _digests(product: Product) -> str:
+    return ";".join(f"{c.algorithm}:{c.value}" for c in product.checksums)
 
 
 def begins_anew(record: Record, entry: Entry) -> bool:
@@ -47,7 +62,7 @@ def first_row(entry: Entry, now: datetime) -> Record:
         reason=entry.reason,
         id=product.id,
         bytes=product.size,
-        checksum=";".join(f"{c.algorithm}:{c.value}" for c in product.checksums),
+        checksum=_digests(product),
         times={"published": product.published, "discover": now},
     )
     return superseded(record, entry.successor) if entry.successor else record

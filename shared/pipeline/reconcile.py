@@ -4,7 +4,7 @@
     CORRECTED without its L2A folder  -> corrected again from the zip, or staged again
     CLASSIFIED without its results,   -> classified again; FAILED where the L2A is gone too, for somebody removed both
     or without one file of them
-    an L2A folder without a row       -> classified, which gives it a row
+    an L2A folder without a row       -> classified, which gives it a row, or to the row of what it was made of
     fewer rows than catalogue entries -> searched again
     a successor that is published     -> the older product is superseded
     a staged zip that nobody needs    -> deleted: its product is superseded, or its L2A folder is complete
@@ -26,7 +26,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from random import Random
 
-from shared.errors import BadName, BadRecord
+from shared.errors import BadRecord
 from shared.messages import (
     CLASSIFICATIONS,
     CORRECTIONS,
@@ -46,7 +46,8 @@ from shared.models import (
     State,
     TileMonth,
 )
-from shared.pipeline.discover_choice import Known, month_of, published
+from shared.pipeline.attach import is_own, origin, takes
+from shared.pipeline.discover_choice import Known, month_of, name_of, published
 from shared.pipeline.outcome import superseded
 from shared.pipeline.reclassify import lost
 from shared.pipeline.reconcile_blobs import Blobs
@@ -226,18 +227,30 @@ class _Check:
         return bool(steps) and min(steps) < QUIET
 
     def _without_row(self) -> Iterator[Rescue]:
-        """Messages for complete L2A folders that the ledger does not know."""
+        """Messages for complete L2A folders that the ledger does not know; of several of one product, the newest's."""
         rows = {record.l2a for record in self.known.values()} | self.known.keys()
-        for text, came in self.blobs.l2a.items():
-            if text in rows or self.now - came < QUIET:
-                continue
-            try:
-                product = ProductName.parse(text)
-            except BadName:
-                continue
-            if product.level is Level.L2A:
+        nameless = (
+            product
+            for text, came in self.blobs.l2a.items()
+            if text not in rows and self.now - came >= QUIET and (product := name_of(text)) is not None
+        )
+        seen_to = set[str]()
+        for product in sorted(nameless, key=lambda product: product.discriminator, reverse=True):
+            made_of = self._made_of(product)
+            if product.level is Level.L2A and made_of is not None and made_of not in seen_to:
+                seen_to.add(made_of)
                 _log.warning("watch: %s lies in %s and the ledger has no row of it", product, L2A)
                 yield Rescue(CLASSIFICATIONS, ClassificationMessage(product=str(product), because=NO_ROW))
+
+    def _made_of(self, l2a: ProductName) -> str | None:
+        """Whose row is to name ``l2a``: its own, or that of what it was made of; None: it is nobody's any more."""
+        if not is_own(l2a):
+            return str(l2a)
+        if (made_of := origin(l2a, self.known.values, self.store)) is not None:
+            row = self.known.get(made_of.l1c)
+            return made_of.l1c if row is None or takes(row) else None
+        names = (name_of(record.name) for record in self.known.values() if record.state is not State.SKIPPED)
+        return None if any(name and name.acquisition == l2a.acquisition for name in names) else str(l2a)
 
     def _counted(self, row: MonthRecord) -> list[Rescue]:
         """Write down what was found; a message to search again where rows are missing or products wait."""

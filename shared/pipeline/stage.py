@@ -7,9 +7,9 @@ Contract: returns what follows. A product that has to wait (for a slot, for the 
 asks for it) is put back with a delay; that is no failed try. Trouble that may pass (provider busy, connection cut,
 checksum not matching) raises and the queue tries again. A product that is gone becomes FAILED and its month is
 searched again; one in the archive becomes OFFLINE; one that is no zip, incomplete or forbidden becomes FAILED with
-the reason. `stage_rules` is the table. The blob becomes visible only when length, checksum and the zip's own
-directory are right. Memory holds a few blocks and the zip's last megabytes, never the product; nothing touches a
-disk.
+the reason. `stage_rules` is the table. What was corrected before, and lost its row since, is not fetched again (see
+`shared.pipeline.attach`). The blob becomes visible only when length, checksum and the zip's own directory are right.
+Memory holds a few blocks and the zip's last megabytes, never the product; nothing touches a disk.
 """
 
 from __future__ import annotations
@@ -21,15 +21,19 @@ from typing import Any
 
 from shared.errors import BadProduct
 from shared.messages import (
+    CLASSIFICATIONS,
     CORRECTIONS,
+    NO_ROW,
     PRODUCTS,
     TILE_MONTHS,
+    ClassificationMessage,
     CorrectionMessage,
     Message,
     ProductMessage,
     TileMonthMessage,
 )
 from shared.models import MANIFEST, BlobPath, Level, ProductName, State, TileMonth, l2a_folder, parcel, staged_zip
+from shared.pipeline.attach import regained
 from shared.pipeline.outcome import Attempt, attempt, entered
 from shared.pipeline.stage_fetch import Fetched, Intake, Later, Unavailable, fetch
 from shared.pipeline.stage_rules import Rule, pause
@@ -91,6 +95,8 @@ def stage(
     name, record = message.name(), _entered(message, ledger, clock)
     if (known := _known(message, record, store, again=again)) is not None:
         return known
+    if l2a := regained(record, store=store, ledger=ledger, clock=clock):
+        return [Following(CLASSIFICATIONS, ClassificationMessage(product=l2a, because=NO_ROW))]
     with attempt(ledger, record, _STEP, clock) as this:
         got = _fetched(message, record, outside, resolution)
         match got:

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from shared.messages import CorrectionMessage
 from shared.models import BlobPath, ProductName, State, l2a_folder, staged_zip
+from shared.pipeline.attach import ORIGIN
 from shared.pipeline.correct import correct
 from shared.records import Record
 from tests.fakes import FakeClock, FakeCorrector, FakeLedger, FakeStore
@@ -20,6 +21,7 @@ FILES = {
     "GRANULE/L2A_T22WEV/IMG_DATA/R20m/T22WEV_20190716T151911_B02_20m.jp2": b"jp2",
     "HTML/index.html": b"<html/>",
 }
+UPLOADED = {*FILES, ORIGIN}  # what the store has of them, if all is kept
 
 
 def unpacked(archive: BinaryIO, product: ProductName, into: Path) -> Path:
@@ -71,4 +73,4 @@ class World:
 
     def is_complete(self) -> bool:
         folder = l2a_folder(ProductName.parse(self.record.l2a))
-        return {p.removeprefix(f"{folder.name}/") for p in self.store.paths("l2a")} == set(FILES)
+        return {p.removeprefix(f"{folder.name}/") for p in self.store.paths("l2a")} == UPLOADED

@@ -16,7 +16,7 @@ from shared.models import MANIFEST, BlobPath, ProductName, State, l2a_folder
 from shared.ports import Corrected
 from shared.records import Record
 from tests.fakes import FakeCorrector
-from tests.unit.correct_case import FILES, L1C, L2A, World, a_record
+from tests.unit.correct_case import FILES, L1C, L2A, UPLOADED, World, a_record
 
 
 def test_a_staged_product_becomes_a_complete_l2a_folder(tmp_path: Path) -> None:
@@ -54,7 +54,8 @@ def test_each_file_gets_its_content_type(tmp_path: Path) -> None:
     world = World(tmp_path, a_record())
     world.run()
     types = {path.name.rpartition(".")[2]: blob.content_type for path, blob in world.store.blobs.items()}
-    assert types == {"safe": "application/xml", "xml": "application/xml", "jp2": "image/jp2", "html": "text/html"}
+    images = {"jp2": "image/jp2", "html": "text/html"}
+    assert types == {"safe": "application/xml", "xml": "application/xml", "json": "application/json", **images}
 
 
 def test_a_message_for_an_unknown_product_makes_its_record(tmp_path: Path) -> None:
@@ -224,7 +225,7 @@ def test_a_stop_before_the_manifest_leaves_the_product_staged(tmp_path: Path) ->
     world = World(tmp_path, a_record())
 
     def stop() -> None:
-        if len(world.uploads) == len(FILES) - 1:
+        if len(world.uploads) == len(UPLOADED) - 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -263,7 +264,7 @@ def test_killed_before_any_call_and_run_again_the_product_is_complete_once(tmp_p
             world.run()
         for fake in (world.store, world.ledger):
             del fake._called
-        assert l2a_folder(L2A) / MANIFEST not in world.store.blobs or len(world.store.paths("l2a")) == len(FILES)
+        assert l2a_folder(L2A) / MANIFEST not in world.store.blobs or len(world.store.paths("l2a")) == len(UPLOADED)
         assert world.run().state is State.CORRECTED
         assert world.is_complete()
         assert world.store.paths("l1c") == []

@@ -14,7 +14,7 @@ from shared.pipeline.correct_upload import upload_folder
 from shared.ports import Corrected
 from shared.records import Record
 from tests.fakes import FakeCorrector, FakeStore
-from tests.unit.correct_case import FILES, L1C, L2A, World, a_record
+from tests.unit.correct_case import FILES, L1C, L2A, UPLOADED, World, a_record
 
 TARGET = BlobPath("l2a", "22WEV/2019/07/x.SAFE")
 
@@ -73,7 +73,7 @@ def test_only_what_is_to_be_kept_is_uploaded_and_the_parameters_always(tmp_path:
     world.run(keep="20m", corrector=Measured(FILES | {"odd.parameters": b"<GIPP/>"}))
     folder = l2a_folder(L2A).name
     kept = {path.removeprefix(f"{folder}/") for path in world.store.paths("l2a")}
-    assert kept == set(FILES) - {"HTML/index.html"} | {"odd.parameters"}
+    assert kept == UPLOADED - {"HTML/index.html"} | {"odd.parameters"}
 
 
 def test_the_manifest_stays_as_it_was_written_although_files_are_left_out(tmp_path: Path) -> None:
