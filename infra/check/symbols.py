@@ -71,8 +71,7 @@ def _unused(template: Template) -> Iterator[Finding]:
     used |= {parameter.type.removesuffix("?").removesuffix("[]") for parameter in template.parameters.values()}
     declared: tuple[Parameter | Declared, ...] = (*template.parameters.values(), *template.variables.values())
     for thing in declared:
-        exported = template.path.name in {"names.bicep", "tuning.bicep"}  # files that only export
-        if thing.name not in used and not exported:
+        if thing.name not in used | template.exported:
             yield template.says(thing.line, "symbol", f"{thing.name} is never used.")
     for one in template.imports:
         for name in one.names:

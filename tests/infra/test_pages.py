@@ -9,7 +9,7 @@ import yaml
 
 from functions.api.door import HEALTH
 from infra.check.load import load
-from infra.check.names import FUNCTIONS
+from infra.check.names import FUNCTIONS, JOB, settings_of
 from infra.check.project import LEAST_AZD
 from infra.check.roles import documented
 from infra.check.wiring import place_of
@@ -66,6 +66,18 @@ def test_an_operator_has_rights_on_data_only_and_the_page_says_what_the_portal_a
     assert all(" Data " in role or role.startswith("Key Vault Secrets") for role in roles), roles
     for wanted in ("| Reader |", "| Log Analytics Reader |", "| Website Contributor |"):
         assert wanted in text
+    (looked_at,) = re.findall(r"for type in (.*?); do", text)
+    made = {resource.type for template in load(ROOT).files.values() for resource in template.resources.values()}
+    assert {f"Microsoft.{kind}" for kind in looked_at.split()} <= made
+    assert "ContainerRegistry" not in looked_at, "who reads a registry may pull its images"
+
+
+def test_who_may_read_the_job_reads_no_secret_in_its_settings():
+    assert "of the job with its settings, none of which is secret" in page("security.md")
+    assert not [name for name in settings_of(load(ROOT), JOB) if name.endswith(("_KEY", "_PASSWORD", "_USER"))]
+
+
+def test_the_pages_say_who_restarts_the_app_and_who_does_not():
     assert "Restarting is not among the rights of an operator ([security.md]" in page("deploy.md")
     assert "The roles of an operator are on the data" in page("operate.md")
 
