@@ -81,7 +81,7 @@ def map_orthomosaic(
     place, plan = orthomosaic.place, Plan(orthomosaic.place.shape, orthomosaic.block)
     sample = Sample.of(place.shape, place.ground.across, DRONE_BANDS, RADIOMETRY, true_colour=("Red", "Green", "Blue"))
     pieces = plan.pieces(piece)
-    made = MadeByDrone(name, place, orthomosaic.taken, classifier, Tally(), len(pieces), clock())
+    made = MadeByDrone(name, place, orthomosaic.choice, orthomosaic.taken, classifier, Tally(), len(pieces), clock())
     publication = Publication(made, emit)
     vote, seen = classifier.voter(RADIOMETRY), _seen(plan, pieces, progress)
     for part in pieces:
@@ -100,7 +100,7 @@ def map_orthomosaic(
                 made.tally.add(surface)
                 seen()
             if part is pieces[-1]:
-                _check(sample, made, is_named=orthomosaic.is_named)
+                _check(sample, made)
             for layer, writer in writers:
                 file = layer_name(name, layer, part if len(pieces) > 1 else None)
                 publication.put(file, writer.finish(), COG_TYPE, layer)
@@ -113,7 +113,7 @@ def _seen(plan: Plan, pieces: list[Window], progress: Progress | None) -> Callab
     return lambda: progress(next(done), todo) if progress else None
 
 
-def _check(sample: Sample, made: MadeByDrone, *, is_named: bool) -> None:
+def _check(sample: Sample, made: MadeByDrone) -> None:
     """BadProduct where there is nothing, or no reflectances, or bands in another order."""
     counts = made.tally.quality_counts()
     if counts[Quality.NODATA] == made.tally.pixels_in_all:
@@ -126,7 +126,7 @@ def _check(sample: Sample, made: MadeByDrone, *, is_named: bool) -> None:
             f"{made.name} holds no reflectances as they were expected (see docs/results.md for scales): {found}."
         )
     brighter = 100 * float((reflectance["NIR"] > reflectance["RedEdge"]).mean()) if reflectance["NIR"].size else 0.0
-    if not is_named and brighter > _MOST_SWAPPED:
+    if not made.choice.is_named and brighter > _MOST_SWAPPED:
         raise BadProduct(
             f"{made.name} does not name its bands, and the fifth is brighter than the fourth at {brighter:.0f} % of "
             "the pixels: snow and ice are brighter at the red edge than in the near infrared. Name the bands by their "

@@ -188,6 +188,7 @@ def test_the_summary_counts_what_the_layers_hold(mapped: Run) -> None:
         assert facts["pixels"] == (classes == facts["code"]).sum()
         assert facts["km2"] == pytest.approx(facts["pixels"] * summary["pixel_m2"] * 1e-6, rel=1e-5)
     assert summary["usable_percent"] == pytest.approx(100 * 140 / 150, abs=1e-3)
+    assert summary["bands"]["RedEdge"] == {"band": 4, "described": "RedEdge"}
     assert summary["taken"] == "2017-07-21T14:30:00Z"
     assert summary["resolution_m"] == pytest.approx(0.10004)  # UTM shortens lengths by 0.0004 in the middle of a zone
     assert summary["pixel_m2"] == pytest.approx(summary["resolution_m"] ** 2, rel=1e-5)
@@ -249,6 +250,21 @@ def test_longitudes_in_the_item_are_those_of_geojson(classifier: Classifier, wes
     validate_dict(document, validator=OfflineValidator())
     assert document["bbox"] == pytest.approx(bbox, abs=1e-9)
     assert document["geometry"]["type"] == ("MultiPolygon" if bbox[0] > bbox[2] else "Polygon")
+
+
+def test_the_summary_says_which_of_a_cameras_bands_were_taken(classifier: Classifier, mapped: Run) -> None:
+    names = ["Blue-444", "Blue", "Green-531", "Green", "Red-650", "Red", "Red edge-705", "Red edge", "NIR"]
+    stored = np.stack([BANDS[1], BANDS[0], BANDS[0], BANDS[1], BANDS[1], BANDS[2], BANDS[0], BANDS[3], BANDS[4]])
+    result = run(geotiff(stored, names=names), classifier)
+    assert {name: facts["band"] for name, facts in result.summary["bands"].items()} == {
+        "Blue": 2,
+        "Green": 4,
+        "Red": 6,
+        "RedEdge": 8,
+        "NIR": 9,
+    }
+    assert result.summary["bands"]["RedEdge"]["described"] == "Red edge"
+    assert (result.layer("CLASS")[10:] == mapped.layer("CLASS")[10:]).all()
 
 
 def test_a_satellites_model_is_refused() -> None:
