@@ -4,7 +4,8 @@ A file of many gigabytes is never fetched whole: GDAL asks for the blocks that a
 
 Bands: by names and wavelengths, see `shared.science.drone_bands`. An alpha band, a mask, the file's nodata, NaN
 and zero in all five bands mean that there is nothing. Reflectances: as the file's scale and offset say; where it has
-none, floating point is reflectance from 0 to 1 and integers have 32768 for 1, as Agisoft Metashape writes them.
+none, floating point is reflectance from 0 to 1 and integers have 32768 for 1, as Agisoft Metashape writes them; those
+of 8 bits are refused.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class _Orthomosaic:
     place: Place
     block: tuple[int, int]
     choice: Choice
+    is_scaled: bool
     taken: datetime | None
     label: str
     dataset: Any = field(repr=False)
@@ -158,6 +160,7 @@ def _examined(dataset: Any, source: _Source, label: str) -> _Orthomosaic:
         place=place_of(dataset, label),
         block=(block[0], block[1]),
         choice=choice,
+        is_scaled=_is_scaled(dataset, bands),
         taken=_taken(dataset.tags().get("TIFFTAG_DATETIME", "")),
         label=label,
         dataset=dataset,
@@ -194,12 +197,23 @@ def _alpha(dataset: Any) -> tuple[int, ...]:
     return tuple(n for n, kind in enumerate(dataset.colorinterp, start=1) if kind is ColorInterp.alpha)
 
 
+def _is_scaled(dataset: Any, bands: tuple[int, ...]) -> bool:
+    """Whether the file says how its numbers become reflectances."""
+    stated = any((dataset.scales[band - 1], dataset.offsets[band - 1]) != (1.0, 0.0) for band in bands)
+    return stated or all(np.dtype(dataset.dtypes[band - 1]).kind == "f" for band in bands)
+
+
 def _scaling(
     dataset: Any, bands: tuple[int, ...], label: str
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     stated = [(dataset.scales[band - 1], dataset.offsets[band - 1]) for band in bands]
-    if all(scaling == (1.0, 0.0) for scaling in stated):
-        stated = [(1.0 if np.dtype(dataset.dtypes[b - 1]).kind == "f" else 1 / FULL_SCALE, 0.0) for b in bands]
+    if not _is_scaled(dataset, bands):
+        if any(np.dtype(dataset.dtypes[band - 1]).itemsize == 1 for band in bands):
+            raise BadProduct(
+                f"{label} holds integers of 8 bits without a scale, so that nothing says which is reflectance 1; state "
+                "it (gdal_edit.py -scale 0.00392157 where it is 255), or use floating point or 16 bits."
+            )
+        stated = [(1 / FULL_SCALE, 0.0)] * len(bands)
     for name, (scale, offset) in zip(DRONE_BANDS, stated, strict=True):
         if not SCALES[0] <= scale <= SCALES[1] or not math.isfinite(offset):
             raise BadProduct(

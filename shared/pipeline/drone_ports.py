@@ -35,6 +35,11 @@ class Orthomosaic(Protocol):
         ...
 
     @property
+    def is_scaled(self) -> bool:
+        """Whether the file says how its numbers become reflectances, by a scale or as floating point; else a guess."""
+        ...
+
+    @property
     def taken(self) -> datetime | None:
         """The time that the file states."""
         ...

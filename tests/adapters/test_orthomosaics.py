@@ -41,6 +41,11 @@ def test_integers_have_32768_for_one_unless_the_file_states_a_scale() -> None:
     assert read(geotiff(thousands, scales=[0.001] * 5)) == pytest.approx(BANDS, abs=6e-4)
 
 
+def test_integers_of_8_bits_need_a_scale() -> None:
+    stored = np.rint(BANDS * 255).astype(np.uint8)
+    assert read(geotiff(stored, scales=[1 / 255] * 5)) == pytest.approx(BANDS, abs=2.1e-3)
+
+
 def test_bands_are_found_by_their_descriptions_in_any_order_and_among_others() -> None:
     names = ["Panchro", "NIR", "Red edge", "Red", "Green", "Blue", "LWIR"]
     stored = np.stack([BANDS[0] * 0, *BANDS[::-1], BANDS[0] * 0 + 290])
@@ -211,6 +216,11 @@ def _header(width: int, height: int, bands: int = 5, rows_per_strip: int = 1) ->
             "names its bands 'Blue', 'Green', 'Red', 'a', 'b', of which none is RedEdge (717 nm, at",
         ),
         (geotiff(BANDS.astype(np.complex64)), "holds complex64; expected numbers"),
+        (
+            geotiff((BANDS * 255).astype(np.uint8)),
+            "holds integers of 8 bits without a scale, so that nothing says which",
+        ),
+        (geotiff((BANDS * 127).astype(np.int8)), "holds integers of 8 bits without a scale"),
         (geotiff(BANDS, scales=[1, 1, 0, 1, 1]), "states the scale 0 and the offset 0 for Red; expected a scale of"),
         (geotiff(BANDS, scales=[1, np.nan, 1, 1, 1]), "states the scale nan and the offset 0 for Green"),
         (geotiff(BANDS, scales=[np.inf, 1, 1, 1, 1]), "states the scale inf and the offset 0 for Blue"),

@@ -291,6 +291,50 @@ def test_what_cannot_be_reflectances_is_refused(
     assert sentence in str(caught.value)
 
 
+def _integers(scale: float, bands: npt.NDArray[np.float32] = BANDS) -> npt.NDArray[np.uint16]:
+    return np.rint(bands * scale).astype(np.uint16)
+
+
+DARK = BANDS[:, :, 5 * 40 :]  # heavy algae
+
+
+@pytest.mark.parametrize(
+    ("bands", "scale", "sentence"),
+    [
+        (
+            _integers(10000),
+            None,
+            "holds integers without a scale, and with 32768 for reflectance 1 they seem to be none",
+        ),
+        (_integers(10000, BANDS[:, :, :40] * 1.3), None, "gdal_edit.py -scale 0.0001 where 10000 is reflectance 1"),
+        (_integers(1000), None, "something at or above 0.4 is expected. State it: gdal_edit.py"),
+        (_integers(32768, DARK), None, "-scale 0.000030517578125 where 32768 is."),
+        (_integers(255), 1 / 32768, "holds no reflectances with the scale that it states: 99.5 % of its pixels are"),
+        (BANDS / 30, None, "something at or above 0.05 is expected."),
+    ],
+    ids=["of 10000", "bright of 10000", "of 1000", "dark without a scale", "wrong scale", "floating point"],
+)
+def test_what_is_too_dark_for_its_scale_is_no_map_of_one_class_but_refused(
+    classifier: Classifier, bands: npt.NDArray[Any], scale: float | None, sentence: str
+) -> None:
+    with pytest.raises(BadProduct) as caught:
+        run(geotiff(bands, scales=[scale] * 5 if scale else None), classifier)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("scale", [1 / 32768, 1 / 10000, None], ids=["32768", "10000", "floating point"])
+def test_a_dark_place_is_mapped_where_the_scale_is_stated(classifier: Classifier, scale: float | None) -> None:
+    data = geotiff(_integers(1 / scale, DARK), scales=[scale] * 5) if scale else geotiff(DARK)
+    assert run(data, classifier).outcome.class_percent["HA"] > 90
+
+
+def test_a_few_saturated_pixels_make_a_dark_place_no_brighter(classifier: Classifier) -> None:
+    stored = _integers(10000)
+    stored[:, ::20] = 65535
+    with pytest.raises(BadProduct, match="holds integers without a scale"):
+        run(geotiff(stored), classifier)
+
+
 def test_progress_ends_with_all_windows(classifier: Classifier) -> None:
     told: list[tuple[int, int]] = []
     data = geotiff(BANDS, tiled=True, blockxsize=64, blockysize=32)
