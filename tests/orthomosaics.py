@@ -32,12 +32,13 @@ def geotiff(
     bands: npt.NDArray[Any],
     *,
     names: Sequence[str] | None = DRONE_BANDS,
+    wavelengths: Sequence[float] = (),
     scales: Sequence[float] | None = None,
     tags: dict[str, str] | None = None,
     alpha: npt.NDArray[np.uint8] | None = None,
     **profile: Any,
 ) -> bytes:
-    """A GeoTIFF of ``bands`` (bands, rows, columns); ``profile`` is rasterio's."""
+    """A GeoTIFF of ``bands`` (bands, rows, columns); ``wavelengths`` are in micrometres; ``profile`` is rasterio's."""
     import rasterio
     from rasterio.enums import ColorInterp
     from rasterio.io import MemoryFile
@@ -54,6 +55,8 @@ def geotiff(
             dataset.write(stored)
             for number, name in enumerate(names or (), start=1):
                 dataset.set_band_description(number, name)
+            for number, wavelength in enumerate(wavelengths, start=1):
+                dataset.update_tags(number, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=str(wavelength))
             if scales:
                 dataset.scales = scales
             dataset.update_tags(**(tags or {}))

@@ -2,10 +2,10 @@
 
 A file of many gigabytes is never fetched whole: GDAL asks for the blocks that a window needs, and keeps a few of them.
 
-Bands: by their descriptions where those name blue, green, red, red edge and near infrared, in any order and among
-others; else the five bands must come in the order of their wavelengths. An alpha band, a mask, the file's nodata, NaN
+Bands: by names and wavelengths, see `shared.science.drone_bands`. An alpha band, a mask, the file's nodata, NaN
 and zero in all five bands mean that there is nothing. Reflectances: as the file's scale and offset say; where it has
-none, floating point is reflectance from 0 to 1 and integers have 32768 for 1, as Agisoft Metashape writes them.
+none, floating point is reflectance from 0 to 1 and integers have 32768 for 1, as Agisoft Metashape writes them; those
+of 8 bits are refused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ import numpy.typing as npt
 
 from shared.adapters.orthomosaic_place import place_of
 from shared.errors import BadProduct, IceWatchError
+from shared.models import shown
 from shared.science.drone import DRONE_BANDS
+from shared.science.drone_bands import BandText, Choice, choose
 from shared.science.orthomosaic import Place, numbers_of
 from shared.science.windows import Window
 
@@ -33,15 +35,6 @@ MOST_BLOCK = 64 * 1024 * 1024  # bytes of one block, decoded, over all bands
 SCALES = (1e-10, 1000.0)  # reflectance per stored number
 FULL_SCALE = 32768.0  # integers without a stated scale: this number is reflectance 1
 _ENV = {"GDAL_NUM_THREADS": "1", "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_CACHEMAX": 64}
-_NAMES = {  # descriptions without spaces and signs, in small letters
-    "blue": "Blue",
-    "green": "Green",
-    "red": "Red",
-    "rededge": "RedEdge",
-    "nir": "NIR",
-    "nearinfrared": "NIR",
-    "nearir": "NIR",
-}
 
 
 @dataclass(slots=True, eq=False)  # rasterio keeps open files in a set
@@ -80,7 +73,8 @@ class _Orthomosaic:
 
     place: Place
     block: tuple[int, int]
-    is_named: bool
+    choice: Choice
+    is_scaled: bool
     taken: datetime | None
     label: str
     dataset: Any = field(repr=False)
@@ -150,7 +144,8 @@ def _examined(dataset: Any, source: _Source, label: str) -> _Orthomosaic:
     rows, columns, count = int(dataset.height), int(dataset.width), int(dataset.count)
     insist(rows * columns <= MOST_PIXELS, f"has {rows} x {columns} pixels; at most {MOST_PIXELS} are accepted, cut it")
     insist(count <= MOST_BANDS, f"has {count} bands; at most {MOST_BANDS} are accepted")
-    bands, is_named = _bands(dataset, label)
+    choice = choose(_bands(dataset), label)
+    bands = choice.numbers
     kinds = {np.dtype(dataset.dtypes[band - 1]) for band in bands}
     insist(all(kind.kind in "uif" for kind in kinds), f"holds {', '.join(map(str, kinds))}; expected numbers")
     block = tuple(map(int, dataset.block_shapes[0]))
@@ -164,7 +159,8 @@ def _examined(dataset: Any, source: _Source, label: str) -> _Orthomosaic:
     return _Orthomosaic(
         place=place_of(dataset, label),
         block=(block[0], block[1]),
-        is_named=is_named,
+        choice=choice,
+        is_scaled=_is_scaled(dataset, bands),
         taken=_taken(dataset.tags().get("TIFFTAG_DATETIME", "")),
         label=label,
         dataset=dataset,
@@ -176,25 +172,23 @@ def _examined(dataset: Any, source: _Source, label: str) -> _Orthomosaic:
     )
 
 
-def _bands(dataset: Any, label: str) -> tuple[tuple[int, ...], bool]:
-    """Which bands are which, and whether the file names them."""
-    found: dict[str, int] = {}
-    for number, text in enumerate(dataset.descriptions, start=1):
-        plain = "".join(c for c in (text or "").lower() if c.isalpha())
-        if plain in _NAMES:
-            found.setdefault(_NAMES[plain], number)
-    if set(found) == set(DRONE_BANDS):
-        return tuple(found[band] for band in DRONE_BANDS), True
-    if found:
-        missing = ", ".join(band for band in DRONE_BANDS if band not in found)
-        raise BadProduct(f"{label} names some of its bands, but none {missing}.")
-    numbers = [number for number in range(1, dataset.count + 1) if number not in _alpha(dataset)]
-    if len(numbers) != len(DRONE_BANDS):
-        raise BadProduct(
-            f"{label} has {len(numbers)} bands without names; expected {', '.join(DRONE_BANDS)}, in this order or "
-            "named by their descriptions."
-        )
-    return tuple(numbers), False
+def _bands(dataset: Any) -> list[BandText]:
+    """What the file says of its bands, without alpha."""
+    alpha = _alpha(dataset)
+    return [
+        BandText(number, shown((text or "").strip(), 80), _wavelength(dataset, number))
+        for number, text in enumerate(dataset.descriptions, start=1)
+        if number not in alpha
+    ]
+
+
+def _wavelength(dataset: Any, number: int) -> float | None:
+    """The centre of a band in nm, as GDAL's metadata domain for imagery has it, in micrometres."""
+    try:
+        micrometres = float(dataset.tags(number, ns="IMAGERY").get("CENTRAL_WAVELENGTH_UM", ""))
+    except ValueError:
+        return None
+    return 1000 * micrometres if math.isfinite(micrometres) else None
 
 
 def _alpha(dataset: Any) -> tuple[int, ...]:
@@ -203,12 +197,23 @@ def _alpha(dataset: Any) -> tuple[int, ...]:
     return tuple(n for n, kind in enumerate(dataset.colorinterp, start=1) if kind is ColorInterp.alpha)
 
 
+def _is_scaled(dataset: Any, bands: tuple[int, ...]) -> bool:
+    """Whether the file says how its numbers become reflectances."""
+    stated = any((dataset.scales[band - 1], dataset.offsets[band - 1]) != (1.0, 0.0) for band in bands)
+    return stated or all(np.dtype(dataset.dtypes[band - 1]).kind == "f" for band in bands)
+
+
 def _scaling(
     dataset: Any, bands: tuple[int, ...], label: str
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     stated = [(dataset.scales[band - 1], dataset.offsets[band - 1]) for band in bands]
-    if all(scaling == (1.0, 0.0) for scaling in stated):
-        stated = [(1.0 if np.dtype(dataset.dtypes[b - 1]).kind == "f" else 1 / FULL_SCALE, 0.0) for b in bands]
+    if not _is_scaled(dataset, bands):
+        if any(np.dtype(dataset.dtypes[band - 1]).itemsize == 1 for band in bands):
+            raise BadProduct(
+                f"{label} holds integers of 8 bits without a scale, so that nothing says which is reflectance 1; state "
+                "it (gdal_edit.py -scale 0.00392157 where it is 255), or use floating point or 16 bits."
+            )
+        stated = [(1 / FULL_SCALE, 0.0)] * len(bands)
     for name, (scale, offset) in zip(DRONE_BANDS, stated, strict=True):
         if not SCALES[0] <= scale <= SCALES[1] or not math.isfinite(offset):
             raise BadProduct(

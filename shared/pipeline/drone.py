@@ -22,6 +22,7 @@ from shared.pipeline.surface_sample import Sample
 from shared.ports import Clock
 from shared.science.classes import Quality
 from shared.science.drone import DRONE_BANDS
+from shared.science.drone_selftest import darkness
 from shared.science.forest import Classifier
 from shared.science.orthomosaic import DRONE_LAYERS, RADIOMETRY, classify_orthomosaic_window
 from shared.science.selftest import fault
@@ -31,6 +32,9 @@ from shared.science.windows import Window, aligned, windows
 PIECE = 8192  # pixels, side of a piece
 _WINDOW = 512  # pixels, side of a window
 _MOST_SWAPPED = 90.0  # percent
+_STATED = "holds no reflectances with the scale that it states"
+_GUESSED = "holds integers without a scale, and with 32768 for reflectance 1 they seem to be none"
+_HINT = " State it: gdal_edit.py -scale 0.0001 where 10000 is reflectance 1, -scale 0.000030517578125 where 32768 is."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ def map_orthomosaic(
     place, plan = orthomosaic.place, Plan(orthomosaic.place.shape, orthomosaic.block)
     sample = Sample.of(place.shape, place.ground.across, DRONE_BANDS, RADIOMETRY, true_colour=("Red", "Green", "Blue"))
     pieces = plan.pieces(piece)
-    made = MadeByDrone(name, place, orthomosaic.taken, classifier, Tally(), len(pieces), clock())
+    made = MadeByDrone(name, place, orthomosaic.choice, orthomosaic.taken, classifier, Tally(), len(pieces), clock())
     publication = Publication(made, emit)
     vote, seen = classifier.voter(RADIOMETRY), _seen(plan, pieces, progress)
     for part in pieces:
@@ -100,7 +104,7 @@ def map_orthomosaic(
                 made.tally.add(surface)
                 seen()
             if part is pieces[-1]:
-                _check(sample, made, is_named=orthomosaic.is_named)
+                _check(sample, made, is_scaled=orthomosaic.is_scaled)
             for layer, writer in writers:
                 file = layer_name(name, layer, part if len(pieces) > 1 else None)
                 publication.put(file, writer.finish(), COG_TYPE, layer)
@@ -113,7 +117,7 @@ def _seen(plan: Plan, pieces: list[Window], progress: Progress | None) -> Callab
     return lambda: progress(next(done), todo) if progress else None
 
 
-def _check(sample: Sample, made: MadeByDrone, *, is_named: bool) -> None:
+def _check(sample: Sample, made: MadeByDrone, *, is_scaled: bool) -> None:
     """BadProduct where there is nothing, or no reflectances, or bands in another order."""
     counts = made.tally.quality_counts()
     if counts[Quality.NODATA] == made.tally.pixels_in_all:
@@ -125,8 +129,10 @@ def _check(sample: Sample, made: MadeByDrone, *, is_named: bool) -> None:
         raise BadProduct(
             f"{made.name} holds no reflectances as they were expected (see docs/results.md for scales): {found}."
         )
+    if found := darkness(reflectance, is_stated=is_scaled):
+        raise BadProduct(f"{made.name} {_STATED if is_scaled else _GUESSED}: {found}.{'' if is_scaled else _HINT}")
     brighter = 100 * float((reflectance["NIR"] > reflectance["RedEdge"]).mean()) if reflectance["NIR"].size else 0.0
-    if not is_named and brighter > _MOST_SWAPPED:
+    if not made.choice.is_named and brighter > _MOST_SWAPPED:
         raise BadProduct(
             f"{made.name} does not name its bands, and the fifth is brighter than the fourth at {brighter:.0f} % of "
             "the pixels: snow and ice are brighter at the red edge than in the near infrared. Name the bands by their "

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.pipeline.surface_ports import Quicklook, Rasters
+from shared.science.drone_bands import Choice
 from shared.science.orthomosaic import Place
 from shared.science.windows import Window
 
@@ -29,8 +30,13 @@ class Orthomosaic(Protocol):
         ...
 
     @property
-    def is_named(self) -> bool:
-        """Whether the file itself names its bands; else their order is trusted."""
+    def choice(self) -> Choice:
+        """Which of its bands are those of the model."""
+        ...
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether the file says how its numbers become reflectances, by a scale or as floating point; else a guess."""
         ...
 
     @property

@@ -23,6 +23,7 @@ from shared.pipeline.surface_results import (
     quality_facts,
 )
 from shared.science.classes import SurfaceClass
+from shared.science.drone_bands import Choice
 from shared.science.forest import Classifier
 from shared.science.layers import Layer
 from shared.science.masks import Usability
@@ -47,6 +48,7 @@ class MadeByDrone:
 
     name: str
     place: Place
+    choice: Choice
     taken: datetime | None  # as the file states it
     classifier: Classifier
     tally: Tally
@@ -111,6 +113,7 @@ def summary_document(made: MadeByDrone) -> dict[str, Any]:
         "product": made.name,
         "kind": "orthomosaic",
         "taken": instant(made.taken) if made.taken else None,
+        "bands": made.choice.facts(),
         "crs": made.place.crs,
         "resolution_m": rounded(made.place.metres),
         "pixel_m2": rounded(made.place.ground.pixel_m2),

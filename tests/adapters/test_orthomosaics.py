@@ -41,17 +41,37 @@ def test_integers_have_32768_for_one_unless_the_file_states_a_scale() -> None:
     assert read(geotiff(thousands, scales=[0.001] * 5)) == pytest.approx(BANDS, abs=6e-4)
 
 
+def test_integers_of_8_bits_need_a_scale() -> None:
+    stored = np.rint(BANDS * 255).astype(np.uint8)
+    assert read(geotiff(stored, scales=[1 / 255] * 5)) == pytest.approx(BANDS, abs=2.1e-3)
+
+
 def test_bands_are_found_by_their_descriptions_in_any_order_and_among_others() -> None:
     names = ["Panchro", "NIR", "Red edge", "Red", "Green", "Blue", "LWIR"]
     stored = np.stack([BANDS[0] * 0, *BANDS[::-1], BANDS[0] * 0 + 290])
     assert read(geotiff(stored, names=names)) == pytest.approx(BANDS, abs=5.1e-5)
 
 
+def test_of_a_camera_of_ten_bands_the_models_five_are_read() -> None:
+    names = ["Blue-444", "Blue", "Green-531", "Green", "Red-650", "Red", "Red edge-705", "Red edge", "Red edge-740"]
+    others = BANDS[:4] * 0.5
+    stored = np.stack(
+        [part for pair in zip(others, BANDS[:4], strict=True) for part in pair] + [BANDS[3] * 0.5, BANDS[4]]
+    )
+    assert read(geotiff(stored, names=[*names, "NIR"])) == pytest.approx(BANDS, abs=5.1e-5)
+
+
+def test_wavelengths_in_the_metadata_name_bands_too() -> None:
+    stored = np.stack([*BANDS[::-1], BANDS[0] * 0.5])
+    data = geotiff(stored, names=None, wavelengths=[0.842, 0.717, 0.668, 0.56, 0.475, 0.444])
+    assert read(data) == pytest.approx(BANDS, abs=5.1e-5)
+
+
 def test_without_descriptions_the_order_is_that_of_the_wavelengths() -> None:
     data = geotiff(BANDS, names=None)
     assert read(data) == pytest.approx(BANDS, abs=5.1e-5)
     with GdalOrthomosaics().open(io.BytesIO(data), "ortho") as orthomosaic:
-        assert not orthomosaic.is_named
+        assert not orthomosaic.choice.is_named
 
 
 @pytest.mark.parametrize("how", ["nodata", "alpha", "not a number", "zero in all bands"])
@@ -191,8 +211,16 @@ def _header(width: int, height: int, bands: int = 5, rows_per_strip: int = 1) ->
         (_header(2_000_000, 2_000_000), "has 2000000 x 2000000 pixels; at most 1600000000 are accepted"),
         (_header(1000, 1000, bands=300), "has 300 bands; at most 16 are accepted"),
         (geotiff(BANDS[:3], names=None), "has 3 bands without names; expected Blue, Green, Red, RedEdge, NIR"),
-        (geotiff(BANDS, names=["Blue", "Green", "Red", "a", "b"]), "names some of its bands, but none RedEdge, NIR"),
+        (
+            geotiff(BANDS, names=["Blue", "Green", "Red", "a", "b"]),
+            "names its bands 'Blue', 'Green', 'Red', 'a', 'b', of which none is RedEdge (717 nm, at",
+        ),
         (geotiff(BANDS.astype(np.complex64)), "holds complex64; expected numbers"),
+        (
+            geotiff((BANDS * 255).astype(np.uint8)),
+            "holds integers of 8 bits without a scale, so that nothing says which",
+        ),
+        (geotiff((BANDS * 127).astype(np.int8)), "holds integers of 8 bits without a scale"),
         (geotiff(BANDS, scales=[1, 1, 0, 1, 1]), "states the scale 0 and the offset 0 for Red; expected a scale of"),
         (geotiff(BANDS, scales=[1, np.nan, 1, 1, 1]), "states the scale nan and the offset 0 for Green"),
         (geotiff(BANDS, scales=[np.inf, 1, 1, 1, 1]), "states the scale inf and the offset 0 for Blue"),

@@ -188,6 +188,7 @@ def test_the_summary_counts_what_the_layers_hold(mapped: Run) -> None:
         assert facts["pixels"] == (classes == facts["code"]).sum()
         assert facts["km2"] == pytest.approx(facts["pixels"] * summary["pixel_m2"] * 1e-6, rel=1e-5)
     assert summary["usable_percent"] == pytest.approx(100 * 140 / 150, abs=1e-3)
+    assert summary["bands"]["RedEdge"] == {"band": 4, "described": "RedEdge"}
     assert summary["taken"] == "2017-07-21T14:30:00Z"
     assert summary["resolution_m"] == pytest.approx(0.10004)  # UTM shortens lengths by 0.0004 in the middle of a zone
     assert summary["pixel_m2"] == pytest.approx(summary["resolution_m"] ** 2, rel=1e-5)
@@ -251,6 +252,21 @@ def test_longitudes_in_the_item_are_those_of_geojson(classifier: Classifier, wes
     assert document["geometry"]["type"] == ("MultiPolygon" if bbox[0] > bbox[2] else "Polygon")
 
 
+def test_the_summary_says_which_of_a_cameras_bands_were_taken(classifier: Classifier, mapped: Run) -> None:
+    names = ["Blue-444", "Blue", "Green-531", "Green", "Red-650", "Red", "Red edge-705", "Red edge", "NIR"]
+    stored = np.stack([BANDS[1], BANDS[0], BANDS[0], BANDS[1], BANDS[1], BANDS[2], BANDS[0], BANDS[3], BANDS[4]])
+    result = run(geotiff(stored, names=names), classifier)
+    assert {name: facts["band"] for name, facts in result.summary["bands"].items()} == {
+        "Blue": 2,
+        "Green": 4,
+        "Red": 6,
+        "RedEdge": 8,
+        "NIR": 9,
+    }
+    assert result.summary["bands"]["RedEdge"]["described"] == "Red edge"
+    assert (result.layer("CLASS")[10:] == mapped.layer("CLASS")[10:]).all()
+
+
 def test_a_satellites_model_is_refused() -> None:
     with pytest.raises(BadModel, match=r"wants B02, .* an orthomosaic offers Blue, Green, Red, RedEdge, NIR"):
         run(geotiff(BANDS), load_classifier(SHIPPED))
@@ -273,6 +289,50 @@ def test_what_cannot_be_reflectances_is_refused(
     with pytest.raises(BadProduct) as caught:
         run(data, classifier)
     assert sentence in str(caught.value)
+
+
+def _integers(scale: float, bands: npt.NDArray[np.float32] = BANDS) -> npt.NDArray[np.uint16]:
+    return np.rint(bands * scale).astype(np.uint16)
+
+
+DARK = BANDS[:, :, 5 * 40 :]  # heavy algae
+
+
+@pytest.mark.parametrize(
+    ("bands", "scale", "sentence"),
+    [
+        (
+            _integers(10000),
+            None,
+            "holds integers without a scale, and with 32768 for reflectance 1 they seem to be none",
+        ),
+        (_integers(10000, BANDS[:, :, :40] * 1.3), None, "gdal_edit.py -scale 0.0001 where 10000 is reflectance 1"),
+        (_integers(1000), None, "something at or above 0.4 is expected. State it: gdal_edit.py"),
+        (_integers(32768, DARK), None, "-scale 0.000030517578125 where 32768 is."),
+        (_integers(255), 1 / 32768, "holds no reflectances with the scale that it states: 99.5 % of its pixels are"),
+        (BANDS / 30, None, "something at or above 0.05 is expected."),
+    ],
+    ids=["of 10000", "bright of 10000", "of 1000", "dark without a scale", "wrong scale", "floating point"],
+)
+def test_what_is_too_dark_for_its_scale_is_no_map_of_one_class_but_refused(
+    classifier: Classifier, bands: npt.NDArray[Any], scale: float | None, sentence: str
+) -> None:
+    with pytest.raises(BadProduct) as caught:
+        run(geotiff(bands, scales=[scale] * 5 if scale else None), classifier)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("scale", [1 / 32768, 1 / 10000, None], ids=["32768", "10000", "floating point"])
+def test_a_dark_place_is_mapped_where_the_scale_is_stated(classifier: Classifier, scale: float | None) -> None:
+    data = geotiff(_integers(1 / scale, DARK), scales=[scale] * 5) if scale else geotiff(DARK)
+    assert run(data, classifier).outcome.class_percent["HA"] > 90
+
+
+def test_a_few_saturated_pixels_make_a_dark_place_no_brighter(classifier: Classifier) -> None:
+    stored = _integers(10000)
+    stored[:, ::20] = 65535
+    with pytest.raises(BadProduct, match="holds integers without a scale"):
+        run(geotiff(stored), classifier)
 
 
 def test_progress_ends_with_all_windows(classifier: Classifier) -> None:
