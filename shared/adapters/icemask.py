@@ -19,15 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.adapters import geojson, geopackage, shapefile
-from shared.adapters.outlines import FARTHEST, NO_CRS, Layer, Unfit, polygons_near
+from shared.adapters.icemask_near import Near
+from shared.adapters.outlines import FARTHEST, NO_CRS, Layer, Unfit
 from shared.archive import DAMAGE
 from shared.errors import BadSetting
 from shared.models import shown
 from shared.science.windows import Grid
 
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
-_NEAR = 0.5  # of the grid's side: polygons this far outside are read too, as their edges bend on reprojection
-_EDGE = 21  # points per side when the grid's outline is reprojected
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +87,13 @@ class IceMaskFile:
     def _shapes(self, grid: Grid) -> list[Any]:
         """The mask's polygons near the grid, in the grid's coordinates."""
         import shapely
-        from rasterio._err import CPLE_BaseError
-        from rasterio.crs import CRS
-        from rasterio.errors import RasterioError
-        from rasterio.warp import transform
 
-        with self._refusing(*DAMAGE, sqlite3.Error, RasterioError, CPLE_BaseError, shapely.errors.ShapelyError):
+        with self._refusing(*DAMAGE, sqlite3.Error, shapely.errors.ShapelyError):
             layer = _layer(self.data)
             if not (layer.crs.is_geographic or layer.crs.is_projected):
                 raise Unfit(NO_CRS)  # numbers of a plane that lies nowhere on Earth
-            there, here = CRS.from_user_input(layer.crs), CRS.from_epsg(grid.epsg)
-            near = _surroundings(grid, here, there)
-            polygons = shapely.make_valid(polygons_near(layer.outlines, near))
-            clipped = shapely.clip_by_rect(polygons, *near)
-            moved = shapely.transform(clipped, lambda points: np.column_stack(transform(there, here, *points.T)))
-            return [shape for shape in moved if not shape.is_empty]
+            near = Near.of(grid, layer.crs)
+            return near.moved(near.polygons(layer.outlines))
 
     @contextmanager
     def _refusing(self, *errors: type[Exception]) -> Iterator[None]:
@@ -133,16 +124,6 @@ def _layer(data: bytes) -> Layer:
     if data.startswith(geopackage.MAGIC):
         return geopackage.read(data)
     return shapefile.read(data) if data.startswith(shapefile.MAGIC) else geojson.read(data)
-
-
-def _surroundings(grid: Grid, here: Any, there: Any) -> tuple[float, float, float, float]:
-    """West, south, east, north of the grid and what is near it, in the mask's coordinates."""
-    from rasterio.warp import transform_bounds
-
-    west, south, east, north = grid.bounds
-    wide, high = (east - west) * _NEAR, (north - south) * _NEAR
-    bounds = transform_bounds(here, there, west - wide, south - high, east + wide, north + high, densify_pts=_EDGE)
-    return tuple(map(float, bounds))  # type: ignore[return-value]  # four numbers
 
 
 def _zipped(path: Path) -> bytes:

@@ -27,7 +27,7 @@ from shared.science.windows import Grid
 FOLDER = BlobPath(CONFIG, "masks/kept")
 MOST_BYTES = 512 * 1024 * 1024  # of a mask; it is held in memory while it is brought onto the grid
 _MOST_KEPT = 16 * 1024 * 1024  # bytes; one bit per pixel of a full tile at 20 m is 3.8 MB before compression
-_FORM = "1"  # of the kept file; another number makes all of them anew
+_FORM = "2"  # of the kept file and of how masks are brought onto grids; another number makes all of them anew
 _log = logging.getLogger("icewatch")
 
 

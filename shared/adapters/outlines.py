@@ -7,7 +7,7 @@ read WKB that nests deeply enough, ends the process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,28 +63,37 @@ def unknown_crs(text: object) -> Unfit:
     return Unfit(f"states a coordinate system that is not known ('{shown(text, 60)}')")
 
 
-def polygons_near(outlines: Iterable[Outline], bounds: Bounds) -> list[Any]:
-    """What the outlines cover in ``bounds``, as shapely polygons that need not be valid; elsewhere they say nothing.
+def too_many_corners() -> Unfit:
+    """The error for more than MOST_CORNERS near a tile."""
+    return Unfit(f"has more than {MOST_CORNERS} corners near the tile, which is more than is accepted")
 
-    All outlines are checked, so that a file is good or bad for every tile alike. Raises Unfit beyond MOST_OUTLINES in
-    all or MOST_CORNERS near, ValueError for rings that are open, too short, no numbers or not on Earth.
+
+def polygons_near(outlines: Iterable[Outline], boxes: Sequence[Bounds]) -> list[Any]:
+    """What the outlines cover in ``boxes``, as shapely polygons that need not be valid; elsewhere they say nothing.
+
+    All outlines are checked, so that a file is good or bad for every tile alike. Raises Unfit where there is none,
+    beyond MOST_OUTLINES in all or MOST_CORNERS near, ValueError for rings that are open, too short, no numbers or not
+    on Earth.
     """
     import shapely
 
-    found, corners = [], 0
+    found, corners, is_empty = [], 0, True
     for count, outline in enumerate(outlines, start=1):
         if count > MOST_OUTLINES:
             raise Unfit(f"has more than {MOST_OUTLINES} polygons, which is more than is accepted")
         for ring in outline:
             _check(ring)
+            is_empty = False
         # A ring elsewhere changes no count of rings here, be it a part or a hole.
-        rings = [ring for ring in outline if _touches(ring, bounds)]
+        rings = [ring for ring in outline if _touches(ring, boxes)]
         if not rings:
             continue
         corners += sum(map(len, rings))
         if corners > MOST_CORNERS:
-            raise Unfit(f"has more than {MOST_CORNERS} corners near the tile, which is more than is accepted")
+            raise too_many_corners()
         found.append(shapely.Polygon(rings[0], rings[1:]))
+    if is_empty:
+        raise Unfit("holds no polygon, so that nothing would be ice anywhere")
     return found
 
 
@@ -99,7 +108,6 @@ def _check(ring: Ring) -> None:
         raise ValueError("a ring is not closed")
 
 
-def _touches(ring: Ring, bounds: Bounds) -> bool:
-    west, south, east, north = bounds
+def _touches(ring: Ring, boxes: Sequence[Bounds]) -> bool:
     (left, low), (right, high) = ring.min(axis=0), ring.max(axis=0)
-    return bool(left <= east and right >= west and low <= north and high >= south)
+    return any(left <= east and right >= west and low <= north and high >= south for west, south, east, north in boxes)

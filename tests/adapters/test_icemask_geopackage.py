@@ -69,7 +69,9 @@ def test_an_envelope_that_lies_does_not_hide_the_ice(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("blob", [None, head(0b10001), head() + shapely.to_wkb(shapely.Polygon())])
 def test_features_that_are_empty_are_passed_over(tmp_path: Path, blob: bytes | None) -> None:
-    assert not ours(with_geometry(tmp_path, blob)).any()
+    data = repackaged(tmp_path, lambda database: database.execute("INSERT INTO mask (geom) VALUES (?)", (blob,)))
+    assert (ours(data) == ours(collection(glacier()[1]))).all()
+    assert "holds no polygon" in refusal(with_geometry(tmp_path, blob))
 
 
 def counts(*numbers: int) -> bytes:

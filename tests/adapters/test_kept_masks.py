@@ -137,3 +137,15 @@ def test_greenlands_outline_on_a_whole_tile_is_kept_small_and_the_same(tmp_path:
     assert made[:, -100:].all()
     assert len(store.blobs[BlobPath(CONFIG, kept(store)[0])].data) < 100_000
     assert (mask(store).on(tile) == made).all()
+
+
+def test_what_an_older_way_of_bringing_masks_onto_grids_left_behind_is_made_anew(
+    store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(kept_masks, "_FORM", "1")
+        mask(store).on(GRID)
+    path = BlobPath(CONFIG, kept(store)[0])
+    store.write(path, packed(~WEST, GRID))  # as whole as any, but of old
+    assert (mask(store).on(GRID) == WEST).all()
+    assert path.name not in kept(store)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyogrio
 import pytest
 import shapely
+from pyproj import Transformer
 from rasterio import Affine
 from rasterio.features import rasterize
 from rasterio.warp import transform as places
@@ -90,6 +91,15 @@ def by_gdal(data: bytes) -> npt.NDArray[np.bool_]:
 
     shapes = shapely.transform(shapely.from_wkb(geometries), here)
     return np.asarray(rasterize(shapes, out_shape=GRID.shape, transform=Affine(*GRID.transform), dtype="uint8"), bool)
+
+
+def by_centres(grid: Grid, shapes: Any, crs: str) -> npt.NDArray[np.bool_]:
+    """The mask by its definition: the centre of each pixel, in the shapes' coordinates, lies in one of them."""
+    columns = grid.left + (np.arange(grid.columns) + 0.5) * grid.pixel
+    rows = grid.top - (np.arange(grid.rows) + 0.5) * grid.pixel
+    x, y = Transformer.from_crs(grid.epsg, crs, always_xy=True).transform(*np.meshgrid(columns, rows))
+    shapely.prepare(shapes)
+    return np.any([shapely.contains_xy(shape, x, y) for shape in shapes], axis=0)
 
 
 def ours(data: bytes) -> npt.NDArray[np.bool_]:

@@ -1,0 +1,117 @@
+"""Vector ice masks anywhere on Earth: a pixel is ice where its centre is, however the mask's coordinates run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import shapely
+from pyproj import CRS, Transformer
+
+from shared.adapters import icemask_near
+from shared.adapters.icemask import IceMaskFile
+from shared.adapters.icemask_near import Near
+from shared.errors import BadSetting
+from shared.science.windows import Grid
+from tests.adapters.vector_masks import GRID, by_centres, collection, refusal
+
+PIXEL, SIDE = 300, 366  # metres, pixels: of a whole tile
+GREENLAND = Grid(32622, 499980, 7500000, PIXEL, SIDE, SIDE)
+WEST_OF_180, EAST_OF_180 = (Grid(32660, left, 7900020, PIXEL, SIDE, SIDE) for left in (450000, 600000))
+BESIDE_180 = Grid(32601, 300000, 7900020, PIXEL, SIDE, SIDE)  # from 177.5 degrees east to 179.4 west
+ANTARCTICA = Grid(32719, 499980, 2400040, PIXEL, SIDE, SIDE)
+ROSS_SEA = Grid(32701, 300000, 2400040, PIXEL, SIDE, SIDE)  # from 178 degrees east to 179 west
+NORTHERNMOST = Grid(32633, 399960, 9300000, PIXEL, SIDE, SIDE)
+CRS84 = "urn:ogc:def:crs:OGC:1.3:CRS84"
+
+
+def on(grid: Grid, *shapes: Any, crs: str = CRS84) -> Any:
+    return IceMaskFile("mask.x", collection(*shapes, crs=crs)).on(grid)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3413", "EPSG:3857", "EPSG:4807", "EPSG:32633", "ESRI:54009"])
+@pytest.mark.parametrize("grid", [GREENLAND, NORTHERNMOST, ANTARCTICA], ids=["Greenland", "84 N", "Antarctica"])
+def test_long_edges_are_straight_where_the_mask_was_drawn(grid: Grid, crs: str) -> None:
+    west, south, east, north = grid.bounds
+    there = Transformer.from_crs(grid.epsg, crs, always_xy=True)
+    corners = np.array([(west + 9e3, south + 1e4), (east - 8e3, south + 3e4), (west + 4e4, north - 9e3)])
+    drawn = shapely.Polygon(np.column_stack(there.transform(*corners.T)))
+    found = on(grid, drawn, crs=crs)
+    assert 0.2 < found.mean() < 0.5
+    assert (found == by_centres(grid, [drawn], crs)).all()
+
+
+def test_a_box_of_longitudes_and_latitudes_keeps_its_parallels() -> None:
+    drawn = shapely.box(-52, 67.2, -47, 68.5)  # by its corners alone, its southern edge is 2 km too far north
+    assert (on(GREENLAND, drawn) == by_centres(GREENLAND, [drawn], "EPSG:4326")).all()
+
+
+def test_edges_far_longer_than_the_tile_are_no_exception() -> None:
+    drawn = shapely.Polygon([(-80, 50), (-48.6, 67.1), (-20, 84), (-70, 80)])
+    found = on(GREENLAND, drawn)
+    assert 0.1 < found.mean() < 0.9
+    assert (found == by_centres(GREENLAND, [drawn], "EPSG:4326")).all()
+
+
+@pytest.mark.parametrize("grid", [WEST_OF_180, EAST_OF_180, BESIDE_180, ROSS_SEA])
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [shapely.MultiPolygon([shapely.box(175, low, 180, high), shapely.box(-180, low, -174, high)])]
+        for low, high in [(70.5, 73), (-71.2, -66)]
+    ]
+    + [[shapely.box(-180, -90, -178.9, 90)], [shapely.box(178.2, -90, 180, 90)], [shapely.box(-180, -90, 180, 90)]],
+    ids=["cut in the north", "cut in the south", "east of it", "west of it", "the world"],
+)
+def test_the_180th_meridian_is_no_edge_of_the_ice(grid: Grid, shapes: list[Any]) -> None:
+    assert (on(grid, *shapes) == by_centres(grid, shapes, "EPSG:4326")).all()
+
+
+@pytest.mark.parametrize("grid", [EAST_OF_180, BESIDE_180, GREENLAND])
+def test_longitudes_may_be_counted_beyond_180(grid: Grid) -> None:
+    across = shapely.box(178.7, 67.3, 181, 70.8)
+    cut = [shapely.box(178.7, 67.3, 180, 70.8), shapely.box(-180, 67.3, -179, 70.8)]
+    assert (on(grid, across) == by_centres(grid, cut, "EPSG:4326")).all()
+    greenland = shapely.box(308, 67.2, 312, 68.5)
+    assert on(GREENLAND, greenland).any()
+    assert (on(grid, greenland) == on(grid, shapely.box(-52, 67.2, -48, 68.5))).all()
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3857", "EPSG:6933", "EPSG:3832"])
+def test_a_map_of_the_world_may_end_inside_the_tile(crs: str) -> None:
+    there = Transformer.from_crs("OGC:CRS84", crs, always_xy=True)
+    halves = [
+        shapely.transform(shapely.box(*box), lambda points: np.column_stack(there.transform(*points.T)))
+        for box in [(178.5, 70.4, 179.999999, 80), (-179.999999, 70.4, -179.6, 80)]
+    ]
+    found = on(BESIDE_180, *halves, crs=crs)
+    assert 0.3 < found.mean() < 0.7
+    assert (found != by_centres(BESIDE_180, halves, crs)).sum() <= 2
+
+
+def test_a_mask_of_another_part_of_the_world_has_no_ice_here() -> None:
+    for crs in ("EPSG:27700", "EPSG:2193", "ESRI:102038"):  # Great Britain, New Zealand, the globe from space
+        assert not on(ROSS_SEA, shapely.box(0, 0, 1e5, 1e5), crs=crs).any()
+
+
+@pytest.mark.parametrize(("crs", "places"), [("EPSG:4326", 6), ("EPSG:3857", 2), ("EPSG:3413", 1)])
+def test_on_the_180th_meridian_only_what_is_near_is_looked_at(crs: str, places: int) -> None:
+    near = Near.of(BESIDE_180, CRS(crs))
+    whole_turn = 360 if crs == "EPSG:4326" else 4e7
+    assert len(near.boxes) == places
+    assert sum(east - west for west, _, east, _ in near.boxes) < 0.06 * whole_turn
+
+
+def test_corners_beyond_the_edge_of_a_map_of_the_world_are_refused() -> None:
+    with pytest.raises(
+        BadSetting, match=r"^The ice mask mask\.x has corners near the tile that lie nowhere on Earth\.$"
+    ):
+        on(BESIDE_180, shapely.box(-2e7, -1e7, 2e7, 1e7), crs="ESRI:54009")
+
+
+def test_edges_that_would_be_cut_into_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    west, south, east, north = GRID.bounds
+    monkeypatch.setattr(icemask_near, "MOST_CORNERS", 500)
+    comb = shapely.Polygon([(east, north), *((east if i % 2 else west, south + 50 * i) for i in range(40))])
+    assert "corners near the tile, which is more than is accepted" in refusal(collection(comb))
