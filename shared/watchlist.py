@@ -9,7 +9,6 @@ Every field, with its default and an example, is in ``docs/watchlist.md``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, Literal, Self
@@ -35,7 +34,7 @@ _Height = Annotated[float, Field(allow_inf_nan=False)]
 def _flat(position: Any) -> Any:
     """A position without its height, which RFC 7946, 3.1.1 lets stand third."""
     has_height = isinstance(position, list | tuple) and len(position) == 3 and type(position[2]) in {int, float}
-    return position[:2] if has_height and math.isfinite(position[2]) else position
+    return position[:2] if has_height else position
 
 
 _Position = Annotated[

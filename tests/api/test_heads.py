@@ -49,6 +49,7 @@ def test_head_opens_no_door_that_get_does_not(world: World):
 
 def test_who_asks_by_another_method_hears_of_head_where_there_is_get(client):
     assert set(client.delete("/api/health").headers["allow"].split(", ")) == {"GET", "HEAD"}
+    assert sorted(client.delete("/api/openapi.json").headers["allow"].split(", ")) == ["GET", "HEAD"]
     assert client.put("/api/orders/retry").headers["allow"] == "POST"
 
 
@@ -70,3 +71,4 @@ def test_every_get_is_documented_with_its_head_under_a_name_of_its_own():
     head = paths["/api/tiles"]["head"]
     assert {"200", "401"} <= head["responses"].keys()
     assert "content" not in head["responses"]["200"]
+    assert {"206", "416"}.isdisjoint(paths["/api/results/{path}"]["head"]["responses"])  # a range is of GET alone
