@@ -16,9 +16,7 @@ NDSI_OF_ICE = np.float32(0.4)  # bare rock and soil lie below almost without exc
 DARKEST_VISIBLE = np.float32(0.03)  # mean of B02 to B04; the darkest cryoconite measured
 OPEN_WATER_BLUE, OPEN_WATER_INFRARED = np.float32(0.10), np.float32(0.025)
 SILT_INFRARED = np.float32(0.05)  # B8A
-WATER_EDGE = np.float32(
-    1.25
-)  # to 740 nm and beyond; 1.15 in the steepest thousandth of cryoconite, 3 in water full of silt
+WATER_EDGE = np.float32(1.25)  # B03 to B05 over B06 to B8A; 1.15 in the steepest cryoconite, 3 in turbid water
 BRIGHT_SHORT_WAVE = np.float32(0.025)  # B11 of cryoconite, water and algae on ice stays below
 GLINT = np.float32(0.4)
 BESIDE_RED = np.float32(1.05)  # the least of the bands on both sides over B04; at most 0.96 in the field spectra

@@ -74,8 +74,8 @@ def test_field_spectra_left_out_of_everything_are_named_as_well_as_they_can_be()
     theirs = mean_scores(
         field.codes, ceiling.by_kind(ceiling.KINDS[ceiling.PREDECESSOR], features[0], field.codes, SEEDS)
     )
-    assert min(ours) >= 0.90
-    assert min(np.subtract(ours, theirs)) >= 0.01
+    assert min(ours) >= 0.905
+    assert min(np.subtract(ours, theirs)) >= 0.02
 
 
 def mean_scores(truth: npt.NDArray[np.uint8], guesses: npt.NDArray[np.uint8]) -> tuple[float, float]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.spectra import read_responses, read_spectra
 from shared.safe import ICE_BANDS
 from shared.science.classes import SurfaceClass
 from shared.science.indices import not_ice
@@ -49,6 +50,9 @@ ICE = {
     "ice in the shadow of a hill": (0.24, 0.22, 0.19, 0.18, 0.17, 0.15, 0.13, 0.004, 0.003),
     "heavy algae in slush": (0.265, 0.261, 0.265, 0.269, 0.213, 0.189, 0.135, 0.017, 0.015),
     "cryoconite under five centimetres of water": (0.098, 0.098, 0.093, 0.091, 0.076, 0.073, 0.047, 0.004, 0.003),
+    "cryoconite under ten centimetres of water": (0.12, 0.118, 0.11, 0.104, 0.073, 0.073, 0.048, 0.002, 0.002),
+    "light algae under blue haze": (0.31, 0.295, 0.275, 0.30, 0.305, 0.30, 0.29, 0.01, 0.008),
+    "dark slush with cryoconite": (0.09, 0.09, 0.088, 0.087, 0.066, 0.062, 0.055, 0.004, 0.003),
     "wet cryoconite": (0.08, 0.08, 0.078, 0.077, 0.072, 0.068, 0.055, 0.010, 0.009),
     "the darkest cryoconite": (0.045, 0.045, 0.044, 0.044, 0.042, 0.041, 0.034, 0.009, 0.008),
 }
@@ -77,6 +81,22 @@ def test_at_most_two_percent_of_any_class_are_lost(brightness: float, bias: floa
     lost = not_ice(*seen.T)
     for surface in SurfaceClass:
         assert lost[codes == surface].mean() <= 0.02, surface
+
+
+@needs_shared
+@pytest.mark.parametrize("bias", [-0.006, 0.0, 0.006])
+@pytest.mark.parametrize("brightness", [0.7, 1.0, 1.3])
+@pytest.mark.parametrize("platform", ["S2A", "S2B", "S2C"])
+def test_no_field_spectrum_is_lost_on_a_slope_or_under_a_residue_of_haze(
+    platform: str, brightness: float, bias: float
+) -> None:
+    data = SHARED / "data/spectra"
+    field = read_spectra(data / "field_hcrf_2017.csv", data / "site_classes_2017.csv")
+    features = field.weighted(read_responses(data / f"msi_srf_{platform}.tsv", ICE_BANDS))
+    seen = (features * brightness + bias * np.linspace(1, 0.2, 9)).astype(np.float32)
+    lost = not_ice(*seen.T)
+    assert len(lost) == 63
+    assert not lost.any()
 
 
 def test_single_numbers_and_arrays_get_the_same_verdict() -> None:
