@@ -516,3 +516,13 @@ def test_a_dropped_product_that_failed_is_fetched_where_the_catalogue_offers_it(
     ledger = FakeLedger([Record("22WEV", L1C, State.FAILED, reason="It is no zip.", times={"sensing": NOON})])
     assert found(ledger, a_product(L1C)) == [L1C]
     assert row(ledger, L1C).id
+
+
+@pytest.mark.parametrize("state", [State.STAGED, State.CORRECTED, State.CLASSIFIED, State.REJECTED])
+def test_a_product_that_came_by_hand_is_known_to_be_offered_once_the_catalogue_lists_it(state: State):
+    ledger = FakeLedger([Record("22WEV", L1C, state, bytes=5, times={"drop": NOON})])
+    listed = a_product(L1C, body=b"123", checksums=(Checksum("MD5", "ab" * 16),))
+    assert found(ledger, listed) == []
+    record = row(ledger, L1C)
+    assert (record.state, record.id, record.bytes, record.checksum) == (state, listed.id, 5, f"MD5:{'ab' * 16}")
+    assert record.times["published"] == listed.published
