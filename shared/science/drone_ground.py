@@ -1,6 +1,6 @@
 """How large pixels are on the ground, whatever their coordinate system does to lengths.
 
-Mercator stretches lengths by 2.5 at 67 degrees north, polar stereographic by a percent, UTM by less than a thousandth:
+Mercator stretches lengths by 2.6 at 67 degrees north, polar stereographic by a percent, UTM by less than a thousandth:
 a pixel's side in a projection is no measure of the ground. So places a little beside a pixel are brought onto the
 ellipsoid of WGS 84, and what their differences span there is its size. Heights are left out, as maps do.
 """
