@@ -100,7 +100,8 @@ def _plain(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_ .:/+,()-]", "", text).strip(" +-")[:_MOST_PLAIN].rstrip()
 
 
-def _number(root: Element, tag: str, source: str) -> float:
+def _number(root: Element, tag: str, source: str, most: float = math.inf) -> float:
+    """A number; with ``most`` one of 0 to that."""
     text = _text(root, tag, source)
     try:
         value = float(text)
@@ -108,6 +109,8 @@ def _number(root: Element, tag: str, source: str) -> float:
         raise BadProduct(f"{source} says {tag} is '{shown(text)}', which is no number.") from cause
     if not math.isfinite(value):
         raise BadProduct(f"{source} says {tag} is '{shown(text)}', which is no number.")
+    if most < math.inf and not 0 <= value <= most:
+        raise BadProduct(f"{source} says {tag} is {value:g}; expected 0 to {most:g}.")
     return value
 
 
@@ -191,8 +194,8 @@ def parse_tile_metadata(xml: bytes, source: str) -> TileMetadata:
         epsg=int(match[1]),
         upper_left=(easting, northing),
         shapes=_shapes(root, source),
-        sun_zenith=_number(sun, "ZENITH_ANGLE", source),
-        sun_azimuth=_number(sun, "AZIMUTH_ANGLE", source),
+        sun_zenith=_number(sun, "ZENITH_ANGLE", source, most=90),  # by night nothing is reflected
+        sun_azimuth=_number(sun, "AZIMUTH_ANGLE", source, most=360),
     )
 
 

@@ -79,8 +79,15 @@ class Members:
         return self.files[name]
 
 
-def jp2(array: npt.NDArray[np.generic], *, pixel: float = 60.0, block: int = 64) -> bytes:
-    """A lossless, tiled JPEG 2000 image in its box format, as Sentinel-2 has them."""
+def jp2(
+    array: npt.NDArray[np.generic],
+    *,
+    pixel: float = 60.0,
+    block: int = 64,
+    left: float = LEFT,
+    epsg: int | None = EPSG,
+) -> bytes:
+    """A lossless, tiled JPEG 2000 image in its box format, as Sentinel-2 has them; without ``epsg`` it lies nowhere."""
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
     from rasterio.io import MemoryFile
@@ -91,8 +98,6 @@ def jp2(array: npt.NDArray[np.generic], *, pixel: float = 60.0, block: int = 64)
         "height": array.shape[0],
         "count": 1,
         "dtype": array.dtype,
-        "crs": f"EPSG:{EPSG}",
-        "transform": rasterio.Affine(pixel, 0, LEFT, 0, -pixel, TOP),
         "QUALITY": "100",
         "REVERSIBLE": "YES",
         "tiled": True,
@@ -100,6 +105,8 @@ def jp2(array: npt.NDArray[np.generic], *, pixel: float = 60.0, block: int = 64)
         "blockysize": block,
         "RESOLUTIONS": 3,
     }
+    if epsg is not None:
+        profile |= {"crs": f"EPSG:{epsg}", "transform": rasterio.Affine(pixel, 0, left, 0, -pixel, TOP)}
     with warnings.catch_warnings(), MemoryFile(ext=".jp2") as memory:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with memory.open(**profile) as dataset:
@@ -133,7 +140,7 @@ def l2a_files_of(
     }
     files[f"{image}_SCL_{ends}"] = jp2(scene.scl, pixel=pixel, block=block)
     files[f"{granule}/QI_DATA/MSK_CLDPRB_{ends}"] = jp2(scene.cloud, pixel=pixel, block=block)
-    files["MTD_MSIL2A.xml"] = _product_metadata(offset, processor)
+    files["MTD_MSIL2A.xml"] = _product_metadata(offset, processor, f"Sentinel-{product.platform[1:]}")
     files[f"{granule}/MTD_TL.xml"] = _tile_metadata(scene.shape, resolution)
     files["manifest.safe"] = b"<xfdu/>"
     return files
@@ -145,11 +152,11 @@ def named(files: Mapping[str, bytes], part: str) -> str:
     return found
 
 
-def _product_metadata(offset: int, processor: str) -> bytes:
+def _product_metadata(offset: int, processor: str, spacecraft: str = "Sentinel-2B") -> bytes:
     offsets = "".join(f'<BOA_ADD_OFFSET band_id="{i}">{offset}</BOA_ADD_OFFSET>' for i, _ in enumerate(BANDS))
     return f"""<?xml version="1.0"?><root>
 <PROCESSING_LEVEL>Level-2A</PROCESSING_LEVEL><PROCESSING_BASELINE>05.11</PROCESSING_BASELINE>
-<SPACECRAFT_NAME>Sentinel-2B</SPACECRAFT_NAME>
+<SPACECRAFT_NAME>{spacecraft}</SPACECRAFT_NAME>
 {f"<L2A_PROCESSOR>{processor}</L2A_PROCESSOR>" if processor else ""}
 <BOA_QUANTIFICATION_VALUE unit="none">10000</BOA_QUANTIFICATION_VALUE>
 {f"<BOA_ADD_OFFSET_VALUES_LIST>{offsets}</BOA_ADD_OFFSET_VALUES_LIST>" if offset else ""}

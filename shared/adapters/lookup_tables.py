@@ -1,7 +1,6 @@
 """Lookup tables as ``.npz`` files: plain arrays, read without pickle. docs/retrievals.md describes the format.
 
-They come from outside, and nothing in them is executed. What an array's header claims is compared with the bytes that
-are there before anything of that size is made.
+They come from outside, and nothing in them is executed.
 """
 
 from __future__ import annotations
@@ -14,16 +13,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from shared.adapters.arrays import parse_array
 from shared.errors import BadModel
 from shared.models import shown
 from shared.science.retrieval import LookupTable, Parameter, check_shapes
 
 MOST_BYTES = 128 * 1024 * 1024  # of the file, and of its arrays together; the largest table has 67 MB
 _TEXTS, _NUMBERS, _OPTIONAL = ("parameters", "units"), ("values", "spectra"), "sun_zenith"
-_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 def load_lookup_table(path: Path) -> LookupTable:
@@ -92,18 +88,4 @@ def _arrays(data: bytes) -> dict[str, npt.NDArray[np.generic]]:
             )
         if sum(sizes.values()) > MOST_BYTES:
             raise ValueError(f"Its arrays have {sum(sizes.values())} bytes; at most {MOST_BYTES} are accepted.")
-        return {name: _array(name, archive.read(f"{name}.npy")) for name in sizes}
-
-
-def _array(name: str, data: bytes) -> npt.NDArray[np.generic]:
-    stream = BytesIO(data)
-    version = np.lib.format.read_magic(stream)
-    if version not in _HEADERS:
-        raise ValueError(f"The array '{name}' has the format {version[0]}.{version[1]}; expected 1.0 or 2.0.")
-    shape, is_fortran, dtype = _HEADERS[version](stream)
-    if dtype.hasobject:
-        raise ValueError(f"The array '{name}' holds objects; expected numbers or text.")
-    count = int(np.prod(shape, dtype=object))  # whole numbers of Python: no claim makes it overflow
-    if count * dtype.itemsize != len(data) - stream.tell():
-        raise ValueError(f"The array '{name}' is not of the shape {shown(shape)} that its header claims.")
-    return np.frombuffer(data, dtype, count, stream.tell()).reshape(shape, order="F" if is_fortran else "C")
+        return {name: parse_array(archive.read(f"{name}.npy"), name) for name in sizes}

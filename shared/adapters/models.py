@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from shared.adapters.arrays import parse_array
 from shared.errors import BadModel
 from shared.models import shown
 from shared.refusals import first_fault
@@ -118,8 +119,4 @@ def _arrays(model: bytes) -> dict[str, np.ndarray]:
             raise ValueError(f"it should hold the arrays {', '.join(_ARRAYS)} and nothing else.")
         if sum(sizes.values()) > _MAX_BYTES:
             raise ValueError(f"its arrays have {sum(sizes.values())} bytes; at most {_MAX_BYTES} are accepted.")
-        arrays = {}
-        for name in _ARRAYS:
-            with archive.open(f"{name}.npy") as member:
-                arrays[name] = np.lib.format.read_array(member, allow_pickle=False)
-    return arrays
+        return {name: np.array(parse_array(archive.read(f"{name}.npy"), name)) for name in _ARRAYS}

@@ -21,7 +21,7 @@ from shared.errors import BadProduct
 from shared.models import shown
 from shared.science.layers import Layer
 from shared.science.orthomosaic import Placed
-from shared.science.windows import Window
+from shared.science.windows import Georeference, Window
 
 _ENV = {"GDAL_NUM_THREADS": "1", "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_CACHEMAX": 16}
 _JP2 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"  # signature box, ISO/IEC 15444-1 Annex I
@@ -83,6 +83,15 @@ class _Raster:
     def block(self) -> tuple[int, int]:
         rows, columns = self.dataset.block_shapes[0]
         return int(rows), int(columns)
+
+    @property
+    def georeference(self) -> Georeference | None:
+        transform, crs = self.dataset.transform, self.dataset.crs
+        if transform.is_identity:
+            return None
+        epsg = crs.to_epsg() if crs else None
+        name = "" if not crs else f"EPSG:{epsg}" if epsg else shown(crs.to_string(), 60)
+        return Georeference(name, tuple(transform)[:6])
 
     def read(self, window: Window) -> npt.NDArray[np.uint16]:
         import rasterio

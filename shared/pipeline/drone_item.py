@@ -12,7 +12,6 @@ from shapely.geometry import mapping
 from shared.pipeline.drone_results import MadeByDrone, rounded
 from shared.pipeline.surface_item import PROCESSING, add_asset, outline
 from shared.pipeline.surface_results import VERSION, File, instant, model_facts
-from shared.science.classes import SurfaceClass
 from shared.science.layers import Layer
 
 _DIGITS = 9  # of a degree: a tenth of a millimetre, as small as a pixel may be
@@ -65,5 +64,5 @@ def _properties(made: MadeByDrone) -> dict[str, Any]:
         "icewatch:usable_percent": round(made.usability.usable_percent, 3),
         "icewatch:classified_percent": round(made.usability.classified_percent, 3),
         "icewatch:model": model_facts(made.classifier),
-        "icewatch:class_percent": {c.short: round(made.tally.percent(c), 3) for c in SurfaceClass},
+        "icewatch:class_percent": {c.short: percent for c, percent in made.tally.percents().items()},
     }

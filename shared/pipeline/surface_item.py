@@ -81,7 +81,7 @@ def _properties(made: Made) -> dict[str, Any]:
         "icewatch:usable_percent": round(made.usability.usable_percent, 3),
         "icewatch:classified_percent": round(made.usability.classified_percent, 3),
         "icewatch:model": model_facts(made.classifier),
-        "icewatch:class_percent": {c.short: round(made.tally.percent(c), 3) for c in SurfaceClass},
+        "icewatch:class_percent": {c.short: percent for c, percent in made.tally.percents().items()},
         **{f"icewatch:{key}": facts for key, facts in used_table(made.retrieval).items()},
     }
 

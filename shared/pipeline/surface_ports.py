@@ -12,7 +12,7 @@ import numpy.typing as npt
 from shared.science.layers import Layer, Stored
 from shared.science.orthomosaic import Placed
 from shared.science.picture import Picture
-from shared.science.windows import Grid, Window
+from shared.science.windows import Georeference, Grid, Window
 
 
 class Members(Protocol):
@@ -38,6 +38,11 @@ class Raster(Protocol):
     @property
     def block(self) -> tuple[int, int]:
         """Rows, columns of the blocks that are decoded as a whole."""
+        ...
+
+    @property
+    def georeference(self) -> Georeference | None:
+        """Where the file says that it lies; none: it says nothing of that."""
         ...
 
     def read(self, window: Window) -> npt.NDArray[np.uint16]:
@@ -82,7 +87,7 @@ class IceMask(Protocol):
         ...
 
     def on(self, grid: Grid) -> npt.NDArray[np.bool_]:
-        """True on ice, (rows, columns); BadSetting where the mask is unreadable or nowhere near the grid."""
+        """True on ice, (rows, columns), nowhere where the mask is of another region; BadSetting where unreadable."""
         ...
 
 

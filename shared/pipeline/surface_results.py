@@ -19,7 +19,7 @@ from shared.science.forest import Classifier
 from shared.science.indices import CELLS_SLOPE, cells_per_ml
 from shared.science.masks import Usability
 from shared.science.picture import Picture
-from shared.science.statistics import Moments, Tally
+from shared.science.statistics import Moments, Tally, percents
 from shared.science.windows import Grid
 
 VERSION = "0.1.0"  # of IceWatch, as in pyproject.toml
@@ -183,13 +183,14 @@ def moments(found: Moments | None, *, scale: float = 1.0, shift: float = 0.0, di
 
 def class_facts(tally: Tally, pixel_km2: float, *, digits: int = 4) -> dict[str, dict[str, Any]]:
     """What summary.json says about each class, by its short name."""
+    percent = tally.percents()
     return {
         surface.short: {
             "code": surface.value,
             "label": surface.label,
             "pixels": tally.pixels(surface),
             "km2": round(tally.pixels(surface) * pixel_km2, digits),
-            "percent": round(tally.percent(surface), 3),
+            "percent": percent[surface],
             "albedo": moments(tally.albedo_moments(surface)),
         }
         for surface in SurfaceClass
@@ -199,10 +200,9 @@ def class_facts(tally: Tally, pixel_km2: float, *, digits: int = 4) -> dict[str,
 def quality_facts(tally: Tally) -> dict[str, dict[str, Any]]:
     """What summary.json says about each reason for no class, by its label."""
     counts = tally.quality_counts()
-    whole = sum(counts.values())
     return {
-        code.label: {"code": code.value, "pixels": counts[code], "percent": round(100 * counts[code] / whole, 3)}
-        for code in Quality
+        code.label: {"code": code.value, "pixels": counts[code], "percent": percent}
+        for code, percent in zip(Quality, percents([counts[code] for code in Quality]), strict=True)
     }
 
 

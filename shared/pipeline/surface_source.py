@@ -20,6 +20,7 @@ from shared.safe import (
     parse_product_metadata,
     parse_tile_metadata,
 )
+from shared.science.tilegrid import is_corner
 from shared.science.windows import Grid
 
 
@@ -37,10 +38,7 @@ class Source:
 
     def read(self, name: str, label: str) -> bytes:
         """A member as the producer wrote it; BadProduct where manifest.safe states another checksum."""
-        data = self.members.read(name)
-        if name in self.checksums:
-            self.checksums[name].check(data, label)
-        return data
+        return _vouched(self.members, self.checksums, name, label)
 
 
 def read_source(members: Members, product: ProductName, resolution: int | None) -> Source:
@@ -53,10 +51,11 @@ def read_source(members: Members, product: ProductName, resolution: int | None) 
     names = list(members.names())
     resolution = resolution or finest_resolution(names)
     files = l2a_files(names, resolution, str(product))
-    metadata = parse_product_metadata(members.read(files.product_metadata), f"{files.product_metadata} of {product}")
-    tile = parse_tile_metadata(members.read(files.tile_metadata), f"MTD_TL.xml of {product}")
-    if metadata.level is not Level.L2A:
-        raise BadProduct(f"{product} is named L2A, but its metadata says {metadata.level}.")
+    checksums = _checksums(members, names, product)
+    labels = f"{files.product_metadata} of {product}", f"MTD_TL.xml of {product}"
+    metadata = parse_product_metadata(_vouched(members, checksums, files.product_metadata, labels[0]), labels[0])
+    tile = parse_tile_metadata(_vouched(members, checksums, files.tile_metadata, labels[1]), labels[1])
+    _check_name(product, metadata, tile)
     if resolution not in tile.shapes:
         raise BadProduct(f"MTD_TL.xml of {product} states no size at {resolution} m.")
     (rows, columns), (left, top) = tile.shapes[resolution], tile.upper_left
@@ -64,11 +63,32 @@ def read_source(members: Members, product: ProductName, resolution: int | None) 
         grid = Grid(tile.epsg, left, top, float(resolution), rows, columns)
     except ValueError as cause:
         raise BadProduct(f"MTD_TL.xml of {product} states an impossible size: {cause}") from cause
-    return Source(members, product, files, metadata, tile, grid, _checksums(members, names, product))
+    return Source(members, product, files, metadata, tile, grid, checksums)
+
+
+def _vouched(members: Members, checksums: Mapping[str, Stated], name: str, label: str) -> bytes:
+    data = members.read(name)
+    if name in checksums:
+        checksums[name].check(data, label)
+    return data
+
+
+def _check_name(product: ProductName, metadata: ProductMetadata, tile: TileMetadata) -> None:
+    """BadProduct where the metadata are of another level, satellite or tile than the name says."""
+    if metadata.level is not Level.L2A:
+        raise BadProduct(f"{product} is named L2A, but its metadata says {metadata.level}.")
+    if metadata.spacecraft.lower() != f"sentinel-{product.platform[1:]}".lower():
+        raise BadProduct(f"{product} is named {product.platform}, but its metadata says '{metadata.spacecraft}'.")
+    if not is_corner(product.tile, tile.epsg, *tile.upper_left):
+        left, top = tile.upper_left
+        raise BadProduct(
+            f"MTD_TL.xml of {product} puts the corner at {left:.12g}, {top:.12g} in EPSG:{tile.epsg}; "
+            f"tile {product.tile} is not there."
+        )
 
 
 def _checksums(members: Members, names: list[str], product: ProductName) -> dict[str, Stated]:
-    """What manifest.safe states. JPEG 2000 has no checksum of its own: changed bytes decode as other pixels.
+    """What manifest.safe states. JPEG 2000 has no checksum of its own, and in metadata every number looks sound.
 
     Sen2Cor on one's own machine (baseline 99.99) writes manifests whose checksums nobody vouches for.
     """
@@ -89,11 +109,19 @@ def opened_rasters(
         opened: list[list[Raster]] = [[] for _ in range(sets)]
         for label, data in zip(labels, contents, strict=True):
             for one_set in opened:
-                raster = stack.enter_context(rasters.open(data, label))
-                if raster.shape != source.grid.shape:
-                    raise BadProduct(
-                        f"{label} has {raster.shape[0]} x {raster.shape[1]} pixels; "
-                        f"the metadata says {source.grid.rows} x {source.grid.columns}."
-                    )
-                one_set.append(raster)
+                one_set.append(stack.enter_context(rasters.open(data, label)))
+                _check_raster(one_set[-1], source.grid, label)
         yield opened
+
+
+def _check_raster(raster: Raster, grid: Grid, label: str) -> None:
+    """BadProduct where an image is not of ``grid``, which is what the metadata says."""
+    if raster.shape != grid.shape:
+        raise BadProduct(
+            f"{label} has {raster.shape[0]} x {raster.shape[1]} pixels; the metadata says {grid.rows} x {grid.columns}."
+        )
+    if (place := raster.georeference) is not None and not place.fits(grid):
+        raise BadProduct(
+            f"{label} begins at {place}, with pixels of {place.transform[0]:.6g} m; "
+            f"the metadata says {grid.left:.12g}, {grid.top:.12g} in {grid.crs}, {grid.pixel:g} m."
+        )

@@ -37,7 +37,7 @@ class Layer:
         """Values as stored numbers; nodata where they are not finite or do not fit."""
         limits = np.iinfo(self.dtype)
         scaled = np.rint(values.astype(np.float64) / self.scale)
-        fits = (scaled >= limits.min) & (scaled <= limits.max) & (scaled != self.nodata)  # NaN compares as False
+        fits = (scaled >= limits.min) & (scaled <= limits.max)  # NaN compares as False
         return np.asarray(np.where(fits, scaled, self.nodata or 0).astype(self.dtype))
 
 

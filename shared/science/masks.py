@@ -12,7 +12,9 @@ from shared.cloud import CloudRule
 from shared.science.classes import MASKED, Quality
 
 _Mask = npt.NDArray[np.bool_]
-# The scene classification (SCL) of Sen2Cor: code -> what it means here. 6 water, 11 snow and the rest say nothing.
+# The scene classification (SCL) of Sen2Cor: code -> what it means here. 6 water, 11 snow and those between say nothing.
+# A code beyond is none, and whoever wrote it may have meant cloud: it is defective, which the summary counts.
+_LAST_SCL = 11
 _SCL: dict[int, Quality] = {
     0: Quality.NODATA,
     1: Quality.DEFECTIVE,
@@ -21,7 +23,8 @@ _SCL: dict[int, Quality] = {
     9: Quality.CLOUD,
     10: Quality.CIRRUS,
 }
-_SCL_TABLE = np.zeros(65536, np.uint8)
+_SCL_TABLE = np.full(65536, Quality.DEFECTIVE, np.uint8)
+_SCL_TABLE[: _LAST_SCL + 1] = Quality.CLASSIFIED
 for _code, _quality in _SCL.items():
     _SCL_TABLE[_code] = _quality
 # Below this share of the tile a map is all but empty: 1 in 1000 pixels is 12 km2, which a glacier worth watching has.

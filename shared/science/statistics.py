@@ -6,6 +6,7 @@ All sums are of whole numbers and exact, so the result is the same for any windo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +17,20 @@ from shared.science.layers import ALBEDO, ALGAE, CLASS, QUALITY, Layer
 from shared.science.surface import Surface
 
 _CODES = 1 + max(SurfaceClass)  # 0 is "no class"
+
+
+def percents(counts: Sequence[int], digits: int = 3) -> list[float]:
+    """Shares of the whole in percent, so rounded that they still add up to 100; all 0 where there is nothing.
+
+    All are rounded down; then those that lost most get what is missing (the method of largest remainders).
+    """
+    whole, unit = sum(counts), 10**digits
+    if not whole:
+        return [0.0] * len(counts)
+    parts, lost = zip(*(divmod(100 * unit * count, whole) for count in counts), strict=True)
+    most_lost = sorted(range(len(counts)), key=lambda place: -lost[place])
+    raised = set(most_lost[: 100 * unit - sum(parts)])
+    return [(part + (place in raised)) / unit for place, part in enumerate(parts)]
 
 
 def _zeros() -> npt.NDArray[np.int64]:
@@ -93,6 +108,10 @@ class Tally:
     def percent(self, surface: SurfaceClass) -> float:
         """Share of one class in the classified pixels, percent; 0 where nothing is classified."""
         return 100 * self.pixels(surface) / self.classified if self.classified else 0.0
+
+    def percents(self) -> dict[SurfaceClass, float]:
+        """The shares of all classes as results show them: to 0.001, 100 in all; 0 where nothing is classified."""
+        return dict(zip(SurfaceClass, percents([self.pixels(one) for one in SurfaceClass]), strict=True))
 
     def quality_counts(self) -> dict[Quality, int]:
         """Pixels per quality code."""

@@ -31,6 +31,9 @@ _STEP = 0.2  # degrees of latitude between two looks at the grid, about 22 km
 _SOUTHERNMOST, _NORTHERNMOST = -80.0, 84.0  # degrees; beyond, MGRS has no zones and Sentinel-2 no tiles
 _EDGE = 8  # pieces of an edge, which is no straight line in degrees
 _BANDS = "CDEFGHJKLMNPQRSTUVWX"  # 8 degrees each from -80, the last 12
+_FIRST_NORTHERN = "N"
+_COLUMNS = ("STUVWXYZ", "ABCDEFGH", "JKLMNPQR")  # squares from 100 km east on, by the zone modulo 3
+_ROWS = "ABCDEFGHJKLMNPQRSTUV"  # squares from the equator on, of odd zones; in even ones, F is the first
 
 
 def tiles_of(polygons: Sequence[Sequence[Ring]], *, most: int) -> tuple[Tile, ...]:
@@ -93,6 +96,21 @@ def _tile(square: str) -> Tile:
     latitude, _ = _grid().toLatLon(square)
     band = _BANDS[min(int((latitude - _SOUTHERNMOST) // 8), len(_BANDS) - 1)]
     return Tile(f"{square[:2]}{band}{square[3:]}")
+
+
+def is_corner(tile: Tile, epsg: int, left: float, top: float) -> bool:
+    """Whether (left, top), metres in the UTM zone ``epsg``, is the upper left corner of ``tile`` and of no other.
+
+    By the letters alone, as there are tiles where MGRS ends: 01CEH, for one, lies beyond 80 degrees south.
+    """
+    zone, band, column, row = int(tile.name[:2]), *tile.name[2:]
+    if epsg != (32600 if band >= _FIRST_NORTHERN else 32700) + zone:
+        return False
+    easting = (_COLUMNS[zone % 3].find(column) + 1) * _SQUARE
+    northing = (_ROWS.index(row) + 1 - (0 if zone % 2 else _ROWS.index("F"))) * _SQUARE
+    around = len(_ROWS) * _SQUARE  # the letters of the rows begin again
+    off = (top - northing + around / 2) % around - around / 2
+    return max(abs(left - easting), abs(off)) < _SQUARE / 2
 
 
 @lru_cache(maxsize=4096)

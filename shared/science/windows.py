@@ -53,6 +53,25 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True)
+class Georeference:
+    """Where an image file says that it lies."""
+
+    crs: str  # authority and code, or the system's name; "": the file states none
+    transform: tuple[float, float, float, float, float, float]  # as that of Grid
+
+    def fits(self, grid: Grid) -> bool:
+        """Whether both outer corners lie where those of ``grid`` do, to less than a pixel."""
+        a, b, c, d, e, f = self.transform
+        rows, columns = grid.shape
+        left, bottom, right, top = grid.bounds
+        off = (c - left, f - top, c + a * columns + b * rows - right, f + d * columns + e * rows - bottom)
+        return self.crs in {"", grid.crs} and all(abs(metres) < grid.pixel for metres in off)
+
+    def __str__(self) -> str:
+        return f"{self.transform[2]:.12g}, {self.transform[5]:.12g} in {self.crs or 'no named coordinate system'}"
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """A rectangle of pixels inside a grid."""
 

@@ -146,6 +146,13 @@ def test_an_unreadable_model_is_one_sentence_and_no_pickle_runs(model: bytes) ->
         parsed(model)
 
 
+def test_an_array_is_made_only_where_its_header_claims_what_is_there() -> None:
+    for claimed in ("(1000000000,)", "(-1,)", "(1000000000000000000,)", "(4,)"):
+        members = {name: npy(array) for name, array in content().items()} | {"threshold": header(claimed, bytes(80))}
+        with pytest.raises(BadModel, match=r"refused: The array 'threshold' is not of the shape .* its header claims"):
+            parsed(zip_with(**members))
+
+
 def test_a_file_that_unpacks_to_more_than_is_accepted_is_refused_before_it_is_unpacked() -> None:
     members = {name: npy(array) for name, array in content().items()} | {"value": b"\x00" * (65 * 1024 * 1024)}
     model = zip_with(**members)

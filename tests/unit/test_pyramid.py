@@ -28,6 +28,10 @@ def test_levels_halve_until_one_fits_a_block() -> None:
         (QUALITY, [4, 4, 3, 3], 4),  # as common: the first to be so
         (QUALITY, [4, 3, 3, 4], 3),
         (QUALITY, [4, 3, 7, 0], 4),
+        (QUALITY, [4, 3, 7, 4], 4),
+        (QUALITY, [3, 4, 7, 4], 4),
+        (QUALITY, [3, 7, 4, 4], 4),
+        (QUALITY, [3, 4, 4, 7], 4),
         (QUALITY, [7, 0, 0, 0], 0),
         (CLASS, [0, 0, 0, 5], 5),  # no class does not count
         (CLASS, [0, 3, 5, 5], 5),

@@ -162,6 +162,12 @@ def test_tile_metadata_says_place_and_light() -> None:
     assert (tile.sun_zenith, tile.sun_azimuth) == (46.5, 189.25)
 
 
+@pytest.mark.parametrize(("zenith", "azimuth"), [("0", "0"), ("90", "360")])
+def test_the_sun_may_stand_anywhere_by_day(zenith: str, azimuth: str) -> None:
+    tile = parse_tile_metadata(TILE.replace("46.5", zenith).replace("189.25", azimuth).encode(), "MTD_TL.xml")
+    assert (tile.sun_zenith, tile.sun_azimuth) == (float(zenith), float(azimuth))
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -177,6 +183,10 @@ def test_tile_metadata_says_place_and_light() -> None:
         (lambda text: without(text, "<ULX>"), "has no ULX"),
         (lambda text: text.replace("46.5", "high"), "'high', which is no number"),
         (lambda text: text.replace("46.5", "nan"), "'nan', which is no number"),
+        (lambda text: text.replace("46.5", "400"), "ZENITH_ANGLE is 400; expected 0 to 90"),
+        (lambda text: text.replace("46.5", "-0.1"), "ZENITH_ANGLE is -0.1; expected 0 to 90"),
+        (lambda text: text.replace("189.25", "-720"), "AZIMUTH_ANGLE is -720; expected 0 to 360"),
+        (lambda text: text.replace("189.25", "360.5"), "AZIMUTH_ANGLE is 360.5; expected 0 to 360"),
     ],
 )
 def test_tile_metadata_that_cannot_be_used_is_refused(change: Callable[[str], str], says: str) -> None:

@@ -35,6 +35,12 @@ def test_each_scl_code_means_what_the_facts_say(scl: int, expected: Quality) -> 
     assert one(scl) is expected
 
 
+@pytest.mark.parametrize("scl", [12, 255, 300, 65535])
+def test_a_code_that_the_scene_classification_does_not_have_is_defective(scl: int) -> None:
+    codes = masked(np.array([[scl]], np.uint16), np.array([[0]], np.uint16), None, cloud_limit=20)
+    assert codes.tolist() == [[Quality.DEFECTIVE]]
+
+
 @pytest.mark.parametrize(("cloud", "expected"), [(19, Quality.CLASSIFIED), (20, Quality.CLOUD), (100, Quality.CLOUD)])
 def test_a_pixel_at_the_cloud_limit_is_cloud(cloud: int, expected: Quality) -> None:
     assert one(11, cloud) is expected

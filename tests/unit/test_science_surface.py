@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.safe import ICE_BANDS
 from shared.science.albedo import broadband
@@ -11,7 +13,7 @@ from shared.science.forest import Classifier
 from shared.science.indices import algae_index, cells_per_ml
 from shared.science.layers import ALBEDO, ALGAE, CLASS, CONFIDENCE, MARGIN, QUALITY
 from shared.science.reflectance import Radiometry
-from shared.science.statistics import Tally
+from shared.science.statistics import Tally, percents
 from shared.science.surface import classify_window
 
 ICE = (0.658, 0.648, 0.625, 0.612, 0.587, 0.543, 0.493, 0.013, 0.012)  # B02 ... B12 of clean ice
@@ -167,6 +169,20 @@ def test_statistics_are_those_of_the_written_numbers() -> None:
     assert moments.sd == pytest.approx(albedo.std(), abs=1e-12)
     assert tally.classified == 40
     assert sum(tally.percent(surface) for surface in SurfaceClass) == pytest.approx(100)
+
+
+@given(st.lists(st.integers(0, 30_000_000), min_size=1, max_size=9))
+def test_percents_add_up_to_a_hundred_and_are_right_to_the_last_digit(counts: list[int]) -> None:
+    shares = percents(counts)
+    whole = sum(counts)
+    assert sum(round(1000 * share) for share in shares) == (100_000 if whole else 0)
+    assert all(abs(share - 100 * count / max(whole, 1)) < 0.001 for share, count in zip(shares, counts, strict=True))
+
+
+def test_what_is_missing_to_a_hundred_goes_to_those_that_lost_most() -> None:
+    assert percents([1, 1, 1]) == [33.334, 33.333, 33.333]
+    assert percents([2, 1], digits=0) == [67, 33]
+    assert percents([0, 7]) == [0, 100]
 
 
 def test_statistics_of_parts_add_up_exactly() -> None:

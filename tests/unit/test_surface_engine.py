@@ -27,7 +27,7 @@ from shared.science.classes import Quality
 from shared.science.forest import Classifier
 from shared.science.reflectance import Radiometry
 from shared.science.surface import classify_window
-from shared.science.windows import Grid, Window
+from shared.science.windows import Georeference, Grid, Window
 from tests.small_l2a import PRODUCT, Members, Scene, l2a_files_of
 
 BLOCK = 64
@@ -51,6 +51,10 @@ class Watched:
     @property
     def block(self) -> tuple[int, int]:
         return self.raster.block
+
+    @property
+    def georeference(self) -> Georeference | None:
+        return self.raster.georeference
 
     def read(self, window: Window) -> npt.NDArray[np.uint16]:
         self.reads.append((self.label.split()[0], window))
