@@ -119,7 +119,7 @@ def test_the_metadata_of_another_tile_are_refused(old: str, new: str) -> None:
         source(changed("MTD_TL", old, new))
 
 
-# Corners as the metadata of these tiles state them.
+# Corners as the metadata of these tiles state them; the last two, on either side of the equator, as MGRS defines them.
 CORNERS = [
     ("22WEV", 32622, 499980, 7500000),
     ("29UNU", 32629, 499980, 5900040),
@@ -128,6 +128,8 @@ CORNERS = [
     ("48LWP", 32748, 499980, 8900020),
     ("56JKT", 32756, 199980, 7300000),
     ("01CEH", 32701, 499980, 800020),
+    ("31NEA", 32631, 499980, 100020),
+    ("31MEV", 32731, 499980, 10000000),
 ]
 
 
