@@ -176,7 +176,7 @@ class Pipeline:
         assert record is not None
         state = outcome(record.name)
         if state is State.CLASSIFIED:
-            self.store.write(surface_folder(ProductName.parse(l2a)) / RESULT_MANIFEST, b"")
+            self.store.write(surface_folder(ProductName.parse(l2a)) / RESULT_MANIFEST, b'{"files": []}')
             self.seen[ProductName.parse(record.name).acquisition] = True
         self.ledger.update(TILE.name, record.name, lambda old: old.advanced(state, step="classify", at=self.clock.now))
 
