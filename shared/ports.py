@@ -1,15 +1,16 @@
 """What the steps ask of the outside: small Protocols, each with the methods that steps use and no more.
 
+Rights and budgets that all instances share are in `shared.limits`.
 Adapters implement them (`shared.adapters`), tests use fakes (`tests.fakes`), `shared.wiring` chooses.
 Every method may raise TransientError when the thing behind it is busy or unreachable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
@@ -268,47 +269,4 @@ class Entries(Protocol):
 
     def entry(self, product_id: str) -> Product | None:
         """The entry as the catalogue has it now; None where it has none (any more)."""
-        ...
-
-
-class Slot(Protocol):
-    """A right, such as that to one connection to the provider, held while its context is open."""
-
-    def check(self) -> None:
-        """Raise StorageUnavailable where it was lost: someone else may hold it by now."""
-        ...
-
-
-class Slots(Protocol):
-    """At most so many downloads at a time, over all instances of the app."""
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        ...
-
-    def take(self, *, backfill: bool) -> AbstractContextManager[Slot] | None:
-        """A free slot, held until the context is left; None where there is none.
-
-        Where there are several, one is never given to ``backfill``, so that new acquisitions find it free.
-        """
-        ...
-
-
-class Locks(Protocol):
-    """The right to be alone at work on something, by name, over all instances of the app."""
-
-    def take(self, name: str, /, *, patience: float = 0.0) -> AbstractContextManager[Slot] | None:
-        """The lock, held until the context is left; None where another has it and keeps it for ``patience`` s."""
-        ...
-
-
-class Tally(Protocol):
-    """Bytes per day (UTC), counted by all instances of the app together."""
-
-    def update(self, change: Callable[[Mapping[date, int]], Mapping[date, int]]) -> None:
-        """Replace the tally by ``change(tally)`` atomically, again with the newest where a writer was faster.
-
-        ``change`` must be pure: it may be called more than once. If it raises, nothing changes and the error passes.
-        """
         ...

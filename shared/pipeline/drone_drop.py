@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from shared.errors import BadName, PermanentError, StorageUnavailable
+from shared.limits import Locks
 from shared.models import RESULT_MANIFEST, SURFACE, BlobPath, State, shown
 from shared.pipeline.drone import map_orthomosaic
 from shared.pipeline.drone_ports import DroneTools
@@ -24,7 +25,7 @@ from shared.pipeline.outcome import Attempt, attempt, entered
 from shared.pipeline.refused import refuse
 from shared.pipeline.result_folder import Results
 from shared.pipeline.surface_results import QUICKLOOK, SUMMARY
-from shared.ports import BlobInfo, Clock, Ledger, Locks, ObjectStore
+from shared.ports import BlobInfo, Clock, Ledger, ObjectStore
 from shared.records import DRONE, Record
 from shared.science.forest import Classifier
 

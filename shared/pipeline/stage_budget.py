@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, timedelta
 
-from shared.ports import Tally
+from shared.limits import Tally
 
 WINDOW = timedelta(days=30)
 UNKNOWN_SIZE = 1_000_000_000  # bytes reserved for a product whose size the catalogue does not say; few are larger

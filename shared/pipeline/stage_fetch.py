@@ -17,12 +17,13 @@ from shared.errors import (
     ProviderUnavailable,
     TransientError,
 )
+from shared.limits import Slot, Slots, Tally
 from shared.messages import ProductMessage
 from shared.models import BlobPath, Product
 from shared.pipeline.stage_budget import UNKNOWN_SIZE, WINDOW, reserve, settle
 from shared.pipeline.stage_checks import Checks
 from shared.pipeline.stage_rules import Rule, rule_of
-from shared.ports import Catalogue, Clock, Entries, ObjectStore, Slot, Slots, Tally
+from shared.ports import Catalogue, Clock, Entries, ObjectStore
 from shared.settings import Downloads
 
 _BUDGET_PAUSE = 3600.0  # seconds; the budget frees once a day
