@@ -137,6 +137,8 @@ def _run_orthomosaic(path: Path, out: Path, *, model: Path | None, lookup: Path 
     except IceWatchError as fault:
         return _fault(fault, NO_RESULT)
     _print_classes(outcome.document, title=outcome.name)
+    if outcome.note:
+        Console().print(outcome.note)
     _print_quality(outcome.document, f"usable {outcome.usable_percent:.1f} % of the rectangle", out)
     return DONE
 

@@ -193,3 +193,11 @@ def test_what_is_no_orthomosaic_ends_with_one_sentence(
     assert sentence in error
     assert error.strip().count("\n") == 0
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_to_be_known_of_an_orthomosaic_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bands, _ = orthomosaic_scene()
+    file = tmp_path / "wide.tif"
+    file.write_bytes(geotiff(bands, crs="EPSG:3857", transform=(900, 0, -5.5e6, 0, -900, 1.02e7)))
+    assert run(file, tmp_path / "out") == 0
+    assert "areas are counted with the mean" in " ".join(capsys.readouterr().out.split())
