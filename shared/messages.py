@@ -147,7 +147,7 @@ class ClassificationMessage(Message):
 # Why a classification is asked for.
 ASKED_FOR, LATE_FILES, RETRIED, STUCK = "asked for", "late files", "retry", "stuck"
 RESULTS_GONE, NO_ROW = "results are gone", "no row"
-COMPLETE = "complete"  # its folder became complete while another run was at work on it
+COMPLETE = "complete"  # its folder became complete, again perhaps, while another run was at work on it
 
 TILE_MONTHS, PRODUCTS, CORRECTIONS, CLASSIFICATIONS = "tile-months", "products", "corrections", "classifications"
 QUEUES: dict[str, type[Message]] = {

@@ -438,10 +438,10 @@ class FakeSlots(Scripted):
 
 
 class FakeLock:
-    """What FakeLocks gave out. ``lost`` makes ``check`` raise."""
+    """What FakeLocks gave out; where it is ``lost``, ``check`` raises."""
 
-    def __init__(self, held: set[str], name: str) -> None:
-        self._held, self._name, self.lost = held, name, False
+    def __init__(self, held: set[str], name: str, *, lost: bool) -> None:
+        self._held, self._name, self.lost = held, name, lost
         held.add(name)
 
     def __enter__(self) -> FakeLock:
@@ -456,13 +456,16 @@ class FakeLock:
 
 
 class FakeLocks:
-    """Locks by name; ``held`` are those that somebody has."""
+    """Locks by name; ``held`` are those that somebody has, ``dying`` those whose holder is dead: free in a minute."""
 
     def __init__(self) -> None:
         self.held: set[str] = set()
+        self.dying: set[str] = set()
+        self.are_lost = False
 
     def take(self, name: object, *, patience: float = 0.0) -> FakeLock | None:
-        return None if str(name) in self.held else FakeLock(self.held, str(name))
+        is_held = str(name) in self.held or (str(name) in self.dying and patience < 60)
+        return None if is_held else FakeLock(self.held, str(name), lost=self.are_lost)
 
 
 class FakeTally(Scripted):

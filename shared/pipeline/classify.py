@@ -14,6 +14,8 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 
 from shared.errors import NotFound
 from shared.messages import COMPLETE, ClassificationMessage
@@ -57,7 +59,8 @@ def classify(
     if record.l2a not in {"", str(product)}:
         _log.warning("classify: %s is left alone: %s has %s by now", product, record.name, record.l2a)
         return None
-    if record.is_cancelled or not (is_due(record, because) if again else record.state not in _DONE):
+    changed = partial(_last_written, store, product)
+    if record.is_cancelled or not (is_due(record, because, changed) if again else record.state not in _DONE):
         return None
     with attempt(ledger, record, "classify", clock) as this:
         results = Results(store, surface_folder(product), check)
@@ -81,10 +84,16 @@ def classify(
 def put_back(product: ProductName, *, again: bool, because: str) -> ClassificationMessage:
     """The message that asks again, after WAIT, because another run is at work on ``product`` now.
 
-    Nothing gets lost that way: the run at work may have begun with another model, or may die.
+    Nothing gets lost that way: the run at work may have begun with another model or other files, or may die; where it
+    knew of what the message tells, the message is dropped when it comes again.
     """
     _log.info("classify: %s is in work elsewhere and is looked at again in %d s", product, WAIT)
     return ClassificationMessage(product=str(product), because=because if again else COMPLETE)
+
+
+def _last_written(store: ObjectStore, product: ProductName) -> datetime | None:
+    """When a file of the product's folder was last written; None where there is none."""
+    return max((blob.modified for blob in store.list(l2a_folder(product))), default=None)
 
 
 @contextmanager

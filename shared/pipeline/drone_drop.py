@@ -87,6 +87,8 @@ def drop_orthomosaic(
         why = f"'{path}' would write over the results of '{record.id}', which has the same name; rename one of them."
         return refuse(str(path), why, ledger, clock)
     lock = locks.take(f"{DRONE}-{name}", patience=_DEAD)
+    if lock is None and record.id != str(path):
+        raise StorageUnavailable(f"'{record.id}', which has the name of '{path}', is being classified.")
     if lock is None:  # and whoever has it lives
         _log.info("drop: %s is in work already", path)
         return None

@@ -125,7 +125,8 @@ class _GivenUp:
             tries = old.attempts.get(step, 0)
             after = f" after {tries} tries" if tries else ""
             reason = f"{step} gave up{after}: {old.error or _SILENT}"
-            return old.advanced(State.FAILED, step=step, at=now, reason=reason, message=self.text)
+            took = {name: took for name, took in old.seconds.items() if name != step}  # those were of an earlier try
+            return old.advanced(State.FAILED, step=step, at=now, reason=reason, message=self.text, seconds=took)
 
         record = self.ledger.update(known.partition, known.name, failed)
         if record.state is not State.FAILED:

@@ -6,7 +6,7 @@ the row gets a later time: classified again, failed, put back. Where none comes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,6 +15,7 @@ from shared.messages import (
     ASKED_FOR,
     CLASSIFICATIONS,
     COMPLETE,
+    LATE_FILES,
     NO_ROW,
     RESULTS_GONE,
     RETRIED,
@@ -33,7 +34,10 @@ LOST_AFTER = timedelta(hours=6)  # a person may ask again then; watch waits long
 _DONE = {State.CLASSIFIED, State.REJECTED, State.FAILED}
 _ENDED = _DONE | {State.SKIPPED}
 # Why a message is sent that begins with the row: it stands at CORRECTED before the message goes out.
-_FROM_CORRECTED = {RETRIED, STUCK, RESULTS_GONE, NO_ROW, COMPLETE}
+_FROM_CORRECTED = {RETRIED, STUCK, RESULTS_GONE, NO_ROW}
+_PUT_BACK = ("retry", "watch")  # times at which the row was brought there
+_OF_FILES = {LATE_FILES, COMPLETE}  # why a message is sent that tells of files in the product's folder
+_MARGIN = timedelta(seconds=10)  # by which the clocks of storage and of an instance may differ
 _NOT_OURS = {"sensing", "published", "deleted"}  # times that say what the provider did
 
 
@@ -42,9 +46,15 @@ def is_waiting(record: Record) -> bool:
     asked = record.times.get(ASKED)
     if asked is None or record.state not in _DONE or not record.l2a:
         return False
-    begun = timedelta(seconds=record.seconds.get("classify", 0.0))  # what was at work when it was asked does not count
-    ours = {name: at for name, at in record.times.items() if name not in _NOT_OURS}
-    return asked == max(at - begun if name == "classify" else at for name, at in ours.items())
+    ours = {name: at for name, at in record.times.items() if name not in _NOT_OURS | {"classify"}}
+    begun = last_begun(record)
+    return asked == max(ours.values()) and (begun is None or begun <= asked)
+
+
+def last_begun(record: Record) -> datetime | None:
+    """When the last classification that ended had begun: it knows of nothing that came later. None: there was none."""
+    ended = record.times.get("classify")
+    return None if ended is None else ended - timedelta(seconds=record.seconds.get("classify", 0.0))
 
 
 def is_awaited(record: Record, now: datetime) -> bool:
@@ -52,17 +62,26 @@ def is_awaited(record: Record, now: datetime) -> bool:
     return is_waiting(record) and age(record.times[ASKED], now) < LOST_AFTER
 
 
-def is_due(record: Record, because: str) -> bool:
+def is_due(record: Record, because: str, changed: Callable[[], datetime | None] = lambda: None) -> bool:
     """Whether a message that says ``because`` still has to be worked on.
 
-    Messages may come twice, or late: what one asks for may have been done since. A reason that the row cannot answer,
-    such as late files, is always one.
+    Messages may come twice, or late: what one asks for may have been done since, by a classification that began after
+    it. ``changed`` tells when a file of the product's folder was last written. A reason that neither can answer, such
+    as what a person writes, is always one.
     """
+    if record.state is State.SKIPPED:
+        return because not in _FROM_CORRECTED | {ASKED_FOR, COMPLETE}
     if because == ASKED_FOR:
         return record.state not in _ENDED or is_waiting(record)
-    if because in _FROM_CORRECTED:  # what failed since, watch gave up on perhaps while the message waited
-        return record.state not in _ENDED - {State.FAILED}
-    return True
+    begun = last_begun(record)
+    if begun is None or record.state not in {State.CLASSIFIED, State.REJECTED}:
+        return True
+    if because in _OF_FILES:
+        newest = changed()
+        return newest is None or newest > begun - _MARGIN
+    return because not in _FROM_CORRECTED or any(
+        record.times[name] > begun for name in _PUT_BACK if name in record.times
+    )
 
 
 def lost(records: Iterable[Record], ledger: Ledger, now: datetime, *, waiting: int) -> Iterator[Rescue]:

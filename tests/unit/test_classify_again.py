@@ -85,7 +85,7 @@ def a_row(state: State, **times: datetime) -> Record:
     return replace(CORRECTED, state=state, times={"correct": BEFORE, **times})
 
 
-@pytest.mark.parametrize("because", [RETRIED, STUCK, RESULTS_GONE, NO_ROW, COMPLETE])
+@pytest.mark.parametrize("because", [RETRIED, STUCK, RESULTS_GONE, NO_ROW])
 def test_a_message_that_brings_a_product_back_is_worked_on_once(because: str) -> None:
     for done in (State.CLASSIFIED, State.REJECTED, State.SKIPPED):
         assert not is_due(a_row(done, classify=NOON), because)
@@ -108,7 +108,41 @@ def test_who_was_at_work_when_it_was_asked_for_has_not_answered_it() -> None:
     assert not is_due(replace(since, seconds={"classify": 30.0}), ASKED_FOR)
 
 
-@pytest.mark.parametrize("because", [LATE_FILES, "", "another mask"])
+@pytest.mark.parametrize(("because", "step"), [(RETRIED, "retry"), (STUCK, "watch"), (RESULTS_GONE, "watch")])
+@pytest.mark.parametrize("state", [State.CLASSIFIED, State.REJECTED])
+def test_who_was_at_work_when_it_was_put_back_has_not_answered_it(because: str, step: str, state: State) -> None:
+    put_back = a_row(state, classify=NOON, **{step: NOON - timedelta(seconds=40)})
+    assert is_due(replace(put_back, seconds={"classify": 60.0}), because)
+    assert not is_due(replace(put_back, seconds={"classify": 30.0}), because)
+
+
+@pytest.mark.parametrize("because", [LATE_FILES, COMPLETE])
+def test_files_count_that_came_after_the_last_classification_began(because: str) -> None:
+    done = replace(a_row(State.CLASSIFIED, classify=NOON), seconds={"classify": 60.0})
+    for seconds, is_new in ((-3600, False), (-75, False), (-65, True), (-30, True), (30, True)):
+        newest = NOON + timedelta(seconds=seconds)
+        assert is_due(done, because, newest.replace) is is_new
+    assert is_due(done, because, lambda: None)  # it will say what is missing
+    assert is_due(replace(done, state=State.FAILED), because, lambda: BEFORE)
+    assert is_due(replace(done, state=State.CORRECTED), because, lambda: BEFORE)
+
+
+def test_a_superseded_product_is_not_begun_by_its_own_folder() -> None:
+    assert not is_due(a_row(State.SKIPPED), COMPLETE)
+    assert is_due(a_row(State.SKIPPED), LATE_FILES)
+
+
+def test_many_late_files_are_one_classification_of_all_of_them(files: dict[str, bytes], classifier: Classifier) -> None:
+    store, ledger = a_store(files), FakeLedger([replace(CORRECTED, times={"correct": BEFORE})])
+    clock = FakeClock(NOON + timedelta(minutes=1))
+    done = [step(store, ledger, classifier, again=True, because=LATE_FILES, clock=clock) for _ in range(5)]
+    assert [record is not None for record in done] == [True] + 4 * [False]
+    store.clock = FakeClock(clock.now + timedelta(minutes=5))
+    store.write(l2a_folder(PRODUCT) / "late.xml", b"<late/>")
+    assert step(store, ledger, classifier, again=True, because=LATE_FILES, clock=clock) is not None
+
+
+@pytest.mark.parametrize("because", ["", "another mask"])
 def test_other_reasons_always_count(because: str) -> None:
     assert is_due(a_row(State.CLASSIFIED, classify=NOON), because)
 

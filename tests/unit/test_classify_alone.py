@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from shared.pipeline.classify import WAIT
 from shared.science.forest import Classifier
 from shared.settings import STORAGE
 from shared.wiring import services
-from tests.fakes import FakeLedger, FakeLocks, FakeQueues
+from tests.fakes import FakeClock, FakeLedger, FakeLocks, FakeQueues
 from tests.small_l2a import PRODUCT, Scene, l2a_files_of
 from tests.unit.test_classify_step import CORRECTED, a_store, results, step
 from tests.unit.test_function_app import Reference
@@ -80,6 +82,24 @@ def test_a_product_in_work_elsewhere_is_asked_for_again_and_nothing_is_touched(a
     assert app.queues.delays[CLASSIFICATIONS] == [WAIT] * 3
 
 
+def test_a_folder_that_came_anew_while_it_was_in_work_is_mapped_again(app: App) -> None:
+    app.message("")  # the run at work, which began before
+    app.ledger.update("22WEV", CORRECTED.name, lambda old: replace(old, seconds={"classify": 30.0}))
+    before = app.ledger.rows["22WEV", CORRECTED.name].times["classify"]
+    app.store.clock = FakeClock(before + timedelta(seconds=5))
+    app.store.write(l2a_folder(PRODUCT) / "manifest.safe", app.store.read(l2a_folder(PRODUCT) / "manifest.safe"))
+    written = app.store.blobs[surface_folder(PRODUCT) / "manifest.json"].etag
+    app.message(COMPLETE)
+    assert app.store.blobs[surface_folder(PRODUCT) / "manifest.json"].etag != written
+
+
+def test_the_functions_hand_in_the_lock_they_hold(app: App) -> None:
+    app.locks.are_lost = True
+    with pytest.raises(StorageUnavailable, match=r"lock of .* was lost"):
+        app.blob()
+    assert app.store.paths(SURFACE) == []
+
+
 def test_what_was_put_back_is_done_once_the_other_is_dead_and_dropped_once_it_is_done(app: App) -> None:
     app.message(COMPLETE)
     assert app.state is State.CLASSIFIED
@@ -101,3 +121,17 @@ def test_who_lost_the_lock_writes_nothing_more(files: dict[str, bytes], classifi
         step(store, ledger, classifier, check=check)
     assert len(results(store)) == 3
     assert surface_folder(PRODUCT) / "manifest.json" not in store.blobs
+
+
+def test_who_lost_the_lock_takes_nothing_away_either(files: dict[str, bytes], classifier: Classifier) -> None:
+    def check() -> None:
+        raise StorageUnavailable("The lock was lost.")
+
+    store, ledger = a_store(files), FakeLedger([CORRECTED])
+    step(store, ledger, classifier)
+    before = results(store)
+    for name, data in l2a_files_of(Scene.of_classes(80, 84).with_scl(9, slice(0, 60))).items():
+        store.write(l2a_folder(PRODUCT) / name, data)
+    with pytest.raises(StorageUnavailable, match="lock was lost"):
+        step(store, ledger, classifier, again=True, check=check)
+    assert results(store) == before

@@ -247,6 +247,33 @@ def test_told_again_of_a_file_that_is_in_work_it_leaves_it_to_that(inbox: Inbox)
     assert inbox.ledger.rows[DRONE, "ortho-1"].state is State.DISCOVERED
 
 
+def test_a_file_whose_run_died_is_taken_up_when_its_event_comes_again(inbox: Inbox) -> None:
+    inbox.locks.dying.add("drone-ortho-1")
+    record = inbox.drop(GOOD)
+    assert record is not None
+    assert record.state is State.CLASSIFIED
+
+
+def test_another_file_of_the_name_waits_until_the_one_in_work_is_done(inbox: Inbox) -> None:
+    inbox.drop(GOOD)
+    other = BlobPath("drop", "flight 4/ortho-1.tif")
+    inbox.store.delete(PATH)
+    inbox.locks.held.add("drone-ortho-1")
+    with pytest.raises(StorageUnavailable, match=r"'drop/flight 3/ortho-1\.tif', which has the name of"):
+        inbox.drop(GOOD, other)
+    inbox.locks.held.clear()
+    record = inbox.event(other)
+    assert record is not None
+    assert record.id == str(other)
+
+
+def test_who_lost_the_lock_of_an_orthomosaic_writes_nothing(inbox: Inbox) -> None:
+    inbox.locks.are_lost = True
+    with pytest.raises(StorageUnavailable, match="lock of drone-ortho-1 was lost"):
+        inbox.drop(GOOD)
+    assert inbox.results() == set()
+
+
 def test_a_file_that_was_replaced_while_it_was_in_work_is_told_of_again(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

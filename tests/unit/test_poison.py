@@ -86,11 +86,13 @@ def test_a_product_the_ledger_does_not_know_is_entered():
 
 def test_a_blob_given_up_on_fails_the_product_it_belongs_to():
     known = Record("22WEV", L1C, State.CORRECTED, l2a=L2A, error="Out of memory.", attempts={"classify": 5})
+    known = replace(known, seconds={"correct": 900.0, "classify": 700.0})
     ledger = FakeLedger([known])
     blob = {"ContainerName": "l2a", "BlobName": f"22WEV/2024/07/{L2A}.SAFE/manifest.safe"}
     failed = poison_blob(json.dumps(blob).encode(), ledger=ledger, clock=FakeClock())
     assert failed.name == L1C
     assert failed.reason == "classify gave up after 5 tries: Out of memory."
+    assert failed.seconds == {"correct": 900.0}  # an earlier run's say nothing of this one, nor whether it is over
 
 
 def test_a_finished_product_is_not_failed_by_a_late_delivery():
