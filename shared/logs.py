@@ -56,7 +56,7 @@ def formatter(choice: str, text: str = _TEXT) -> logging.Formatter:
 def hush() -> None:
     """Let libraries that log every request say warnings and worse only.
 
-    In Azure the worker lets everything from INFO up through to Application Insights: two records and 2.3 KB for each
+    In Azure the worker lets everything from INFO up through to Application Insights: two records and 2.6 KB for each
     request to the storage account, hundreds of them for a product, would be paid for and bury the lines of the steps.
     """
     for name in _TALKATIVE:

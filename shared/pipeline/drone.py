@@ -32,7 +32,7 @@ from shared.science.windows import Window, aligned, windows
 PIECE = 8192  # pixels, side of a piece
 _WINDOW = 512  # pixels, side of a window
 _MOST_SWAPPED = 90.0  # percent
-_STATED = "holds no reflectances with the scale that it states"
+_STATED = "holds no reflectances with the scale that it states, or as floating point"
 _GUESSED = "holds integers without a scale, and with 32768 for reflectance 1 they seem to be none"
 _HINT = " State it: gdal_edit.py -scale 0.0001 where 10000 is reflectance 1, -scale 0.000030517578125 where 32768 is."
 
