@@ -309,7 +309,11 @@ DARK = BANDS[:, :, 5 * 40 :]  # heavy algae
         (_integers(10000, BANDS[:, :, :40] * 1.3), None, "gdal_edit.py -scale 0.0001 where 10000 is reflectance 1"),
         (_integers(1000), None, "something at or above 0.4 is expected. State it: gdal_edit.py"),
         (_integers(32768, DARK), None, "-scale 0.000030517578125 where 32768 is."),
-        (_integers(255), 1 / 32768, "holds no reflectances with the scale that it states: 99.5 % of its pixels are"),
+        (
+            _integers(255),
+            1 / 32768,
+            "holds no reflectances with the scale that it states, or as floating point: 99.5 % of its pixels are",
+        ),
         (BANDS / 30, None, "something at or above 0.05 is expected."),
     ],
     ids=["of 10000", "bright of 10000", "of 1000", "dark without a scale", "wrong scale", "floating point"],
