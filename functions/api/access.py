@@ -51,8 +51,12 @@ class Access:
         return any(self.is_key(text, request) for text in given)
 
     def is_key(self, text: str, request: HTTPConnection) -> bool:
-        """Whether ``text`` is the key; raises Refusal (429) where too many wrong ones came from there of late."""
-        if not (self.key and text):
+        """Whether ``text`` is the key; raises Refusal (429) where too many wrong ones came from there of late.
+
+        What a page of another site has a browser send is neither compared nor counted: that page could use up the
+        tries of everybody behind its reader's address.
+        """
+        if not (self.key and text) or is_from_another_site(request):
             return False
         is_right = _same(text, self.key)
         seconds = math.ceil(self.tries.pause(address_of(request), self._sign("try", text), is_right=is_right))
@@ -117,6 +121,11 @@ class Access:
     def _sign(self, purpose: str, text: str) -> str:
         digest = hmac.digest(self.secret, f"{purpose}\n{text}".encode("utf-8", "replace"), "sha256")
         return urlsafe_b64encode(digest[:24]).decode()
+
+
+def is_from_another_site(request: HTTPConnection) -> bool:
+    """Whether a browser says that a page of another site has it ask (W3C, Fetch Metadata Request Headers, 2.3)."""
+    return request.headers.get("sec-fetch-site") == "cross-site"
 
 
 def _same(given: str, expected: str) -> bool:

@@ -18,7 +18,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.api.access import COOKIE, QUERY, TOKEN, Access, access
+from functions.api.access import COOKIE, QUERY, TOKEN, Access, access, is_from_another_site
 from functions.api.links import NOTIFICATIONS, RESULTS, folder_of, is_for_programs
 from functions.api.problems import Refusal, problem, problem_of, refusal_of
 from functions.api.snapshot import not_before
@@ -124,11 +124,10 @@ def _refusal(scope: Scope) -> Response | None:
         return RedirectResponse(f"{SIGN_IN}?next={quote(_wanted(request, path), safe='/')}", status_code=303)
     if not found.key:
         return problem(503, "No key is set up: the app setting API_KEY is missing, so nobody can be let in.")
-    return problem(
-        401,
-        "The key is missing or wrong; send it as header x-functions-key.",
-        headers={"WWW-Authenticate": 'ApiKey realm="IceWatch"'},
-    )
+    sentence = "The key is missing or wrong; send it as header x-functions-key."
+    if is_from_another_site(request):
+        sentence = "A page of another site has a browser ask this; no key is looked at then."
+    return problem(401, sentence, headers={"WWW-Authenticate": 'ApiKey realm="IceWatch"'})
 
 
 def _wanted(request: HTTPConnection, path: str) -> str:
