@@ -74,8 +74,12 @@ class Access:
 
     def sign_out(self, request: HTTPConnection) -> None:
         """End the session of ``request``, and with it every copy of its cookie; raises StorageUnavailable."""
-        if (session := self._session(request)) is not None:
+        if (session := self._signed(request)) is not None:
             self.ended.end(session, self.now())
+
+    def has_session(self, request: HTTPConnection) -> bool:
+        """Whether ``request`` carries a session of ours that has not run out; somebody may have ended it."""
+        return self._signed(request) is not None
 
     def is_signed_in(self, request: HTTPConnection) -> bool:
         """Whether ``request`` has a session that is still good; always where access is open."""
@@ -110,10 +114,14 @@ class Access:
         return until + "." + self._sign("results", f"{until} {folder}")
 
     def _session(self, request: HTTPConnection) -> str | None:
+        session = self._signed(request)
+        return None if session is None or session in self.ended else session
+
+    def _signed(self, request: HTTPConnection) -> str | None:
         session, _, signature = request.cookies.get(COOKIE, "")[:_MOST_TEXT].rpartition(".")
         if not _same(signature, self._sign("session", session)):
             return None
-        return session if self._is_ahead(session.partition(".")[0]) and session not in self.ended else None
+        return session if self._is_ahead(session.partition(".")[0]) else None
 
     def _is_ahead(self, until: str) -> bool:
         return until.isascii() and until.isdigit() and len(until) < 13 and int(until) > self.now()
