@@ -51,8 +51,12 @@ class Access:
         return any(self.is_key(text, request) for text in given)
 
     def is_key(self, text: str, request: HTTPConnection) -> bool:
-        """Whether ``text`` is the key; raises Refusal (429) where too many wrong ones came from there of late."""
-        if not (self.key and text):
+        """Whether ``text`` is the key; raises Refusal (429) where too many wrong ones came from there of late.
+
+        What a page of another site has a browser send is neither compared nor counted: that page could use up the
+        tries of everybody behind its reader's address.
+        """
+        if not (self.key and text) or is_from_another_site(request):
             return False
         is_right = _same(text, self.key)
         seconds = math.ceil(self.tries.pause(address_of(request), self._sign("try", text), is_right=is_right))
@@ -70,8 +74,12 @@ class Access:
 
     def sign_out(self, request: HTTPConnection) -> None:
         """End the session of ``request``, and with it every copy of its cookie; raises StorageUnavailable."""
-        if (session := self._session(request)) is not None:
+        if (session := self._signed(request)) is not None:
             self.ended.end(session, self.now())
+
+    def has_session(self, request: HTTPConnection) -> bool:
+        """Whether ``request`` carries a session of ours that has not run out; somebody may have ended it."""
+        return self._signed(request) is not None
 
     def is_signed_in(self, request: HTTPConnection) -> bool:
         """Whether ``request`` has a session that is still good; always where access is open."""
@@ -106,10 +114,14 @@ class Access:
         return until + "." + self._sign("results", f"{until} {folder}")
 
     def _session(self, request: HTTPConnection) -> str | None:
+        session = self._signed(request)
+        return None if session is None or session in self.ended else session
+
+    def _signed(self, request: HTTPConnection) -> str | None:
         session, _, signature = request.cookies.get(COOKIE, "")[:_MOST_TEXT].rpartition(".")
         if not _same(signature, self._sign("session", session)):
             return None
-        return session if self._is_ahead(session.partition(".")[0]) and session not in self.ended else None
+        return session if self._is_ahead(session.partition(".")[0]) else None
 
     def _is_ahead(self, until: str) -> bool:
         return until.isascii() and until.isdigit() and len(until) < 13 and int(until) > self.now()
@@ -117,6 +129,11 @@ class Access:
     def _sign(self, purpose: str, text: str) -> str:
         digest = hmac.digest(self.secret, f"{purpose}\n{text}".encode("utf-8", "replace"), "sha256")
         return urlsafe_b64encode(digest[:24]).decode()
+
+
+def is_from_another_site(request: HTTPConnection) -> bool:
+    """Whether a browser says that a page of another site has it ask (W3C, Fetch Metadata Request Headers, 2.3)."""
+    return request.headers.get("sec-fetch-site") == "cross-site"
 
 
 def _same(given: str, expected: str) -> bool:

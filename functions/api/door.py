@@ -18,7 +18,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.api.access import COOKIE, QUERY, TOKEN, Access, access
+from functions.api.access import COOKIE, QUERY, TOKEN, Access, access, is_from_another_site
 from functions.api.links import NOTIFICATIONS, RESULTS, folder_of, is_for_programs
 from functions.api.problems import Refusal, problem, problem_of, refusal_of
 from functions.api.snapshot import not_before
@@ -106,7 +106,10 @@ def _changed_at(scope: Scope) -> datetime | None:
 
 async def _renewed(scope: Scope) -> None:
     """Where a session is used, have it known which ones were ended; nobody else waits for storage meanwhile."""
-    if COOKIE in HTTPConnection(scope).cookies and not (found := access()).is_open and found.ended.is_stale:
+    request = HTTPConnection(scope)
+    if COOKIE not in request.cookies or (found := access()).is_open:
+        return
+    if found.has_session(request) and found.ended.is_stale:  # no thread waits for what a stranger made up
         await run_in_threadpool(found.ended.renew)
 
 
@@ -120,15 +123,22 @@ def _refusal(scope: Scope) -> Response | None:
     found = access()
     if found.is_open or path in {HEALTH, SIGN_IN} or path.startswith(STATIC) or _may(found, request, path, method):
         return None
+    return _turned_away(found, request, path)
+
+
+def _turned_away(found: Access, request: HTTPConnection, path: str) -> Response:
+    """What somebody hears who brings nothing that lets him in."""
+    if found.has_session(request) and not found.ended.is_known:
+        sentence = "Which sessions were ended cannot be read just now, so none is let in; try again."
+        return problem(503, sentence, headers={"Retry-After": "10"})
     if not is_for_programs(path):
         return RedirectResponse(f"{SIGN_IN}?next={quote(_wanted(request, path), safe='/')}", status_code=303)
     if not found.key:
         return problem(503, "No key is set up: the app setting API_KEY is missing, so nobody can be let in.")
-    return problem(
-        401,
-        "The key is missing or wrong; send it as header x-functions-key.",
-        headers={"WWW-Authenticate": 'ApiKey realm="IceWatch"'},
-    )
+    sentence = "The key is missing or wrong; send it as header x-functions-key."
+    if is_from_another_site(request):
+        sentence = "A page of another site has a browser ask this; no key is looked at then."
+    return problem(401, sentence, headers={"WWW-Authenticate": 'ApiKey realm="IceWatch"'})
 
 
 def _wanted(request: HTTPConnection, path: str) -> str:

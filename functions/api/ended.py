@@ -3,13 +3,15 @@
     config/ended-sessions.json     ["1700000000.Jw3...", ...]     until when it was good, and what told it from others
 
 Each instance reads the list again where its copy is ten seconds old and a session is used; what has run out by itself
-is left out when the next one is added. While storage cannot be read the last copy counts: the pages show nothing then.
+is left out when the next one is added. While storage cannot be read the last copy counts. An instance that has none yet
+takes every session for ended until it could read the list, and whoever comes meanwhile waits for that reading.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable
 
@@ -29,23 +31,38 @@ class EndedSessions:
 
     def __init__(self, store: Callable[[], ObjectStore], monotonic: Callable[[], float] = time.monotonic) -> None:
         self._store, self._monotonic = store, monotonic
-        self._known: frozenset[str] = frozenset()
-        self._read_at = float("-inf")
+        self._known: frozenset[str] | None = None  # None: not read yet
+        self._tried_at = float("-inf")
+        self._reading = threading.Lock()  # held by who reads while there is no copy yet
+        self._firsts = 0  # such readings that came to an end
 
     def __contains__(self, session: str) -> bool:
-        """Whether ``session`` was ended, as far as `renew` has seen."""
-        return session in self._known
+        """Whether ``session`` was ended, as far as `renew` has seen; where it has seen nothing yet, each was."""
+        return self._known is None or session in self._known
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the list could be read yet."""
+        return self._known is not None
 
     @property
     def is_stale(self) -> bool:
-        """Whether `renew` would read."""
-        return self._monotonic() - self._read_at >= FRESH
+        """Whether `renew` would read, or wait for who does."""
+        return self._known is None or self._monotonic() - self._tried_at >= FRESH
 
     def renew(self) -> None:
         """Read the list where the copy is too old; takes as long as storage takes."""
-        if not self.is_stale:
-            return
-        self._read_at = self._monotonic()  # others do not wait for the same list
+        before = self._firsts
+        if self._known is None:
+            with self._reading:
+                if self._firsts == before:  # else that one was waited for, whatever came of it
+                    self._read_anew()
+                    self._firsts += 1
+        elif self.is_stale:
+            self._read_anew()
+
+    def _read_anew(self) -> None:
+        self._tried_at = self._monotonic()  # others go on with the last copy meanwhile
         try:
             self._known = frozenset(_read(self._store()))
         except IceWatchError as error:
@@ -64,7 +81,7 @@ class EndedSessions:
                 )
             except Changed:
                 continue
-            self._known = self._known.union(kept)
+            self._known = (self._known or frozenset()).union(kept)
             return
         raise StorageUnavailable(f"Other sessions were ended {_TRIES} times just now; sign out again.")
 

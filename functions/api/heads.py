@@ -1,4 +1,7 @@
-"""HEAD wherever there is GET: the same status and headers, without the body (RFC 9110, 9.1 and 9.3.2)."""
+"""HEAD wherever there is GET: the same status and headers, without the body (RFC 9110, 9.1 and 9.3.2).
+
+Result files answer HEAD themselves; in Azure small ones too by a redirect, see `results`.
+"""
 
 from __future__ import annotations
 

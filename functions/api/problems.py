@@ -97,7 +97,7 @@ def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 _MEANINGS = {
     400: "The request does not parse",
-    401: "No key, or a wrong one",
+    401: "No key, or a wrong one, or one that a page of another site has a browser send",
     403: "The request comes from a page of another site",
     404: "There is no such thing",
     405: "The method is not offered here",

@@ -1,7 +1,8 @@
 """How often somebody may be wrong about the key: a few different keys from one address, and then a pause.
 
 What is over the limit is not compared with the key at all, so that guessing gets no further; it is over for that
-address alone, so that no stranger can keep others out. The same wrong key again is no guess: a program that still
+address alone, so that no stranger can keep others out, nor can a page that somebody there opens: what another site's
+page has a browser send is no try. The same wrong key again is no guess: a program that still
 sends an old key does not shut out who sits behind the same address. Kept in the memory of one instance of the app:
 another counts anew, and so does this one after a restart.
 """

@@ -14,9 +14,9 @@ asked for again after a quarter of an hour.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from shared.errors import BadMessage, BadName, NotFound, PermanentError, WrongState
 from shared.messages import ASKED_FOR, CLASSIFICATIONS, TILE_MONTHS, ClassificationMessage, TileMonthMessage
@@ -32,9 +32,14 @@ MOST_MONTHS = 240  # of one backfill
 MOST_AT_ONCE = 1000  # products of one order
 _JUST_NOW = timedelta(minutes=15)  # a month is not asked for or searched again so soon
 _CANCELLED = {State.DISCOVERED, State.OFFLINE, State.STAGED, State.FAILED}  # cancel takes these
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _TOO_MANY = "One order takes {} products; give it again."
 _OVERTAKEN = "{} is on its way already."
 _ASKED_FOR = "{} waits to be classified already."
+_IN_WORK = (
+    "{} waits to be classified, or is in work with what was in force when that began; for another model or rule, ask "
+    "again once it is done."
+)
 _JUDGED = {State.CLASSIFIED, State.REJECTED}  # what classify came to an end with
 _ON_ITS_WAY = {State.DISCOVERED, State.STAGED, State.CORRECTED}
 
@@ -123,17 +128,8 @@ class Orders:
             for record in self.ledger.in_state(State.FAILED)
             if (not key or reason_key(record.reason) == key) and (not tile or record.partition == tile)
         ]
-        accepted, left = [], {}
-        for record in failed[:MOST_AT_ONCE]:
-            try:
-                if self._put_back(record):
-                    accepted.append(record.name)
-                else:
-                    left[record.name] = "Another order put it back."
-            except PermanentError as error:  # one that cannot be put back keeps no other waiting
-                left[record.name] = str(error)
-        left |= {record.name: _TOO_MANY.format(MOST_AT_ONCE) for record in failed[MOST_AT_ONCE:]}
-        return Ordered(f"{len(accepted)} of {len(failed)} that failed are put back.", tuple(accepted), left)
+        accepted, left = _taken(failed, lambda record: "" if self._put_back(record) else "Another order put it back.")
+        return Ordered(f"{len(accepted)} of {len(failed)} that failed are put back.", accepted, left)
 
     def reclassify(self, name: str) -> Ordered:
         """Classify one product again; NotFound where its L2A folder is gone, WrongState where it never had one."""
@@ -151,29 +147,22 @@ class Orders:
     ) -> Ordered:
         """Classify the products of ``tile`` in ``states`` again, or those that another model made than is in force.
 
-        Of the states CLASSIFIED and REJECTED count; what was rejected names no model. WrongState where the model in
-        force cannot be used: the maps that are there would be set aside for nothing.
+        Of the states CLASSIFIED and REJECTED count; what was rejected names no model. Where they are more than one
+        order takes, those begin that were classified the longest time ago, so that the next order goes on with the
+        others. WrongState where the model in force cannot be used: the maps that are there would be set aside for
+        nothing.
         """
         model = self._model(tile)
         judged = [record for record in self.ledger.records(tile.name) if record.state in _JUDGED]
         rows = [
             record for record in judged if record.state in states and not (only_other_model and record.model == model)
         ]
-        accepted, left = [], {}
-        for record in rows[:MOST_AT_ONCE]:
-            try:
-                why = self._why_not_again(record) or self._classify_again(record)
-            except PermanentError as error:
-                why = str(error)
-            if why:
-                left[record.name] = why
-            else:
-                accepted.append(record.name)
-        left |= {record.name: _TOO_MANY.format(MOST_AT_ONCE) for record in rows[MOST_AT_ONCE:]}
+        rows.sort(key=lambda record: record.times.get("classify", _NEVER))
+        accepted, left = _taken(rows, lambda record: self._why_not_again(record) or self._classify_again(record))
         sentence = f"{len(accepted)} products of {tile} will be classified again."
         others = Counter(record.state for record in judged if record.state not in states)
         asides = [f" {count} that are {state} were not asked for." for state, count in sorted(others.items())]
-        return Ordered("".join([sentence, *asides]), tuple(accepted), left)
+        return Ordered("".join([sentence, *asides]), accepted, left)
 
     def cancel(self, name: str) -> Ordered:
         """Take a product off that waits, or put away what failed, also what was refused; WrongState for all else.
@@ -222,7 +211,7 @@ class Orders:
         ):
             raise WrongState(f"{record.name} is {record.state}; only what was corrected can be classified again.")
         if not _can_be_asked_for(record, self.clock()):
-            return _ASKED_FOR.format(record.name)
+            return (_IN_WORK if record.state is State.CORRECTED else _ASKED_FOR).format(record.name)
         if self.store.info(l2a_folder(ProductName.parse(record.l2a)) / MANIFEST) is None:
             raise NotFound(f"The L2A folder of {record.name} is gone; it has to be fetched again before.")
         return ""
@@ -248,6 +237,24 @@ class Orders:
             return self.model(tile)
         except PermanentError as error:
             raise WrongState(f"Nothing was begun: the classifier in force for {tile} is of no use. {error}") from error
+
+
+def _taken(rows: Iterable[Record], order: Callable[[Record], str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The names of those that ``order`` took, as many as one order may, and why each of the others was left.
+
+    Only what was taken counts: what waits already, or cannot be done, would else keep those behind it out for ever.
+    """
+    accepted, left = list[str](), dict[str, str]()
+    for record in rows:
+        try:
+            why = _TOO_MANY.format(MOST_AT_ONCE) if len(accepted) >= MOST_AT_ONCE else order(record)
+        except PermanentError as error:
+            why = str(error)
+        if why:
+            left[record.name] = why
+        else:
+            accepted.append(record.name)
+    return tuple(accepted), left
 
 
 def _can_be_asked_for(record: Record, now: datetime) -> bool:

@@ -96,7 +96,9 @@ def test_a_page_sends_who_is_not_signed_in_to_the_form(world: World):
 
 
 def an_access(now: Time | None = None, secret: bytes = b"secret") -> Access:
-    return Access(KEY, False, secret, now or Time(), ended=EndedSessions(FakeStore))
+    ended = EndedSessions(FakeStore)
+    ended.renew()
+    return Access(KEY, False, secret, now or Time(), ended=ended)
 
 
 def a_request(cookie: str | None):

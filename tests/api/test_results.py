@@ -9,6 +9,7 @@ import pytest
 import rasterio
 from rasterio.warp import transform
 
+from functions.api import results
 from shared.models import BlobPath
 from tests.api.conftest import HERE, L1C, World, a_record
 from tests.small_l2a import PRODUCT
@@ -97,6 +98,20 @@ def test_elsewhere_the_storage_account_hands_rasters_out(world: World):
     answer = world.client().head(CLASS)
     assert answer.status_code == 302
     assert answer.headers["location"].startswith("https://storage.example.org/surface/22WEV/2024/07/")
+
+
+@pytest.mark.parametrize("small", [0, 4 * 1024 * 1024])
+def test_elsewhere_too_what_the_client_has_already_is_not_sent_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, small: int
+):
+    monkeypatch.setattr(results, "_SMALL", small)
+    client, info = world.client(), world.store.info(BlobPath("surface", CLASS.removeprefix("/api/results/")))
+    assert info is not None
+    for method in ("GET", "HEAD"):
+        answer = client.request(method, CLASS, headers={"if-none-match": info.etag})
+        assert (answer.status_code, answer.headers["etag"]) == (304, info.etag)
+        changed = client.request(method, CLASS, headers={"if-none-match": '"another"'})
+        assert changed.status_code == (200 if method == "GET" and small else 302)
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,24 @@ def test_an_old_key_that_is_sent_again_and_again_keeps_nobody_out(world: World, 
     assert ask(client, world.key) == 200
 
 
+@pytest.mark.parametrize("path", [PATH, "/products", "/api/health"])
+def test_a_page_of_another_site_cannot_use_up_the_tries_of_who_opens_it(world: World, time: Counting, path: str):
+    client, by = world.client(key=""), {"x-forwarded-for": STRANGER, "sec-fetch-site": "cross-site"}
+    answers = [client.get(path, params={"code": f"x{number}"}, headers=by) for number in range(2 * MOST_WRONG)]
+    assert {answer.status_code for answer in answers} == {{PATH: 401, "/products": 303}.get(path, 200)}
+    assert ask(client, world.key) == 200
+    assert client.post("/sign-in", data={"key": world.key}, headers={"x-forwarded-for": STRANGER}).status_code == 303
+
+
+def test_what_says_that_it_comes_from_another_site_learns_nothing_about_keys(world: World, time: Counting):
+    client, by = world.client(key=""), {"x-forwarded-for": STRANGER, "sec-fetch-site": "cross-site"}
+    wrong, right = (client.get(PATH, params={"code": key}, headers=by) for key in ("wrong", world.key))
+    assert (right.status_code, right.json()) == (401, wrong.json())
+    assert "another site" in right.json()["detail"]
+    for own in ("same-origin", "same-site", "none"):
+        assert client.get(PATH, params={"code": world.key}, headers={"sec-fetch-site": own}).status_code == 200
+
+
 def test_who_is_signed_in_reads_on_where_others_guess(world: World, time: Counting):
     client = world.client(key="")
     client.cookies.set(COOKIE, str(access().sign_in(world.key, HTTPConnection({"type": "http", "headers": []}))))
@@ -109,6 +127,31 @@ def test_memory_is_bounded_and_forgets_the_longest_quiet_address_first():
     assert {len(marks) for marks in tries._wrong.values()} == {MOST_WRONG}
     assert tries.pause("10.0.0.0", "new", is_right=False) == 0
     assert tries.pause("10.0.19.135", "new", is_right=False) == SPAN
+
+
+def test_the_pause_ends_when_the_first_wrong_key_is_forgotten_not_the_last():
+    time = Counting()
+    tries = Tries(time)
+    for mark in range(MOST_WRONG):
+        assert tries.pause("10.0.0.1", str(mark), is_right=False) == 0
+        time.now += 1
+    assert tries.pause("10.0.0.1", "one more", is_right=True) == SPAN - MOST_WRONG
+    time.now += SPAN - MOST_WRONG
+    assert tries.pause("10.0.0.1", "one more", is_right=False) == 0
+    assert tries.pause("10.0.0.1", "and another", is_right=True) == 1
+
+
+def test_an_address_that_was_wrong_again_is_remembered_longer_than_a_quiet_one():
+    tries = Tries(Counting())
+    for mark in range(MOST_WRONG - 1):
+        for address in ("10.9.0.1", "10.9.0.2"):
+            tries.pause(address, str(mark), is_right=False)
+    for address in ("10.9.0.2", "10.9.0.1"):  # the first that ever came is wrong last
+        tries.pause(address, "the last", is_right=False)
+    for number in range(4095):
+        tries.pause(f"10.0.{number // 256}.{number % 256}", "wrong", is_right=False)
+    assert tries.pause("10.9.0.2", "new", is_right=True) == 0
+    assert tries.pause("10.9.0.1", "new", is_right=True) == SPAN
 
 
 def test_a_right_key_is_not_remembered():
