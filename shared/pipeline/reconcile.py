@@ -66,8 +66,11 @@ _WAITS_FOR_SUCCESSOR = {State.STAGED, State.CORRECTED, State.CLASSIFIED}
 _log = logging.getLogger("icewatch")
 
 
-def reconcile(*, ledger: Ledger, store: ObjectStore, clock: Clock, waiting: int = 0) -> list[Rescue]:
-    """Heal some months and return the messages that this takes; ``waiting`` are those in queue classifications."""
+def reconcile(*, ledger: Ledger, store: ObjectStore, clock: Clock, waiting: int | None = 0) -> list[Rescue]:
+    """Heal some months and return the messages that this takes.
+
+    ``waiting`` are those in queue classifications; where nobody knows, none of its messages is taken for lost.
+    """
     now, records = clock(), list(ledger.records())
     months: dict[TileMonth, dict[str, Record]] = defaultdict(dict)
     for record in records:
@@ -76,7 +79,7 @@ def reconcile(*, ledger: Ledger, store: ObjectStore, clock: Clock, waiting: int 
     for known in months.values():
         _succeed(known, ledger)
     rows = {row.month: row for row in ledger.months()}
-    rescues = list(islice(lost(records, ledger, now, waiting=waiting), MOST_AT_ONCE))
+    rescues = [] if waiting is None else list(islice(lost(records, ledger, now, waiting=waiting), MOST_AT_ONCE))
     due = (month for month in months.keys() | rows.keys() if _is_due(rows.get(month), now))
     for month in _by_lot(due, now):
         check = _Check(month, months.get(month, {}), Blobs.of(month, store), ledger, store, now)
