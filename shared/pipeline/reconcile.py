@@ -138,8 +138,7 @@ class _Check:
         rescues = [rescue for record, heal in heals if (rescue := self._apply(record, heal))]
         rescues += self._without_row()
         self._sweep()
-        if row is not None:
-            rescues += self._counted(row)
+        rescues += self._counted(row or MonthRecord(self.month, searched=None, found=0, closed=False))
         if heals:
             _log.warning(
                 "watch: %s lacks %d blobs: %s", self.month, len(heals), "; ".join(heal.lack for _, heal in heals[:5])
@@ -260,15 +259,12 @@ class _Check:
         states = Counter(record.state for record in self.known.values())
         rows = sum(_is_listed(record) for record in self.known.values())
         missing = max(row.found - rows, 0)
-        self.ledger.save_month(
-            replace(
-                self.ledger.month(self.month) or row,
-                checked=self.now,
-                missing=missing,
-                unfinished=sum(states[state] for state in _UNFINISHED),
-                failed=states[State.FAILED],
-            )
-        )
+        unfinished, failed = sum(states[state] for state in _UNFINISHED), states[State.FAILED]
+
+        def checked(old: MonthRecord | None) -> MonthRecord:
+            return replace(old or row, checked=self.now, missing=missing, unfinished=unfinished, failed=failed)
+
+        self.ledger.update_month(self.month, checked)
         if missing:
             _log.warning("watch: %s has %d products in the catalogue, %d in the ledger", self.month, row.found, rows)
         wait = timedelta(days=1) if missing else SEARCH_AGAIN
