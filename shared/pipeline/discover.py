@@ -20,7 +20,7 @@ from shared.errors import BadRecord, IceWatchError
 from shared.messages import ProductMessage, TileMonthMessage
 from shared.models import Level, Product, ProductName, State, TileMonth, shown
 from shared.pipeline.discover_choice import STARTED, Entry, Rules, decide, published
-from shared.pipeline.discover_rows import begins_anew, first_row, listed_again, offered, rows_of
+from shared.pipeline.discover_rows import begins_anew, first_row, is_first_offered, listed_again, offered, rows_of
 from shared.pipeline.outcome import superseded
 from shared.pipeline.refused import month_row, settle
 from shared.ports import Catalogue, Clock, Deletion, Ledger, Retrieval, Unsupported
@@ -166,7 +166,7 @@ class _Search:
                 _log.error("discover: %s is left alone: %s", name, error)
                 return False
             self.known[name] = record
-        if not record.id and record.state in STARTED and entry.product.name.level is Level.L1C:
+        if is_first_offered(record) and entry.product.name.level is Level.L1C:
             self._update(record, lambda old: offered(old, entry.product))
             record = self.known[name]
         if entry.successor:

@@ -518,6 +518,13 @@ def test_a_dropped_product_that_failed_is_fetched_where_the_catalogue_offers_it(
     assert row(ledger, L1C).id
 
 
+def test_a_dropped_product_that_failed_after_its_correction_is_not_fetched_and_corrected_again():
+    ledger = FakeLedger([Record("22WEV", L1C, State.FAILED, reason="No model.", l2a=OWN_L2A, times={"drop": NOON})])
+    assert found(ledger, a_product(L1C)) == found(ledger, a_product(L1C)) == []
+    record = row(ledger, L1C)
+    assert (record.state, record.id, record.l2a) == (State.FAILED, a_product(L1C).id, OWN_L2A)
+
+
 @pytest.mark.parametrize("state", [State.STAGED, State.CORRECTED, State.CLASSIFIED, State.REJECTED])
 def test_a_product_that_came_by_hand_is_known_to_be_offered_once_the_catalogue_lists_it(state: State):
     ledger = FakeLedger([Record("22WEV", L1C, state, bytes=5, times={"drop": NOON})])
