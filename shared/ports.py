@@ -217,10 +217,6 @@ class Ledger(Protocol):
         """Create or replace a tile-month by ``change(what is known)``; again where another writer was faster."""
         ...
 
-    def save_month(self, record: MonthRecord) -> None:
-        """Create or replace what is known about a tile-month."""
-        ...
-
     def months(self, tile: Tile | None = None, *, since: datetime | None = None) -> Iterator[MonthRecord]:
         """What is known about all tile-months, or those of one tile; ``since`` as in `records`."""
         ...

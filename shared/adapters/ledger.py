@@ -123,12 +123,6 @@ class AzureLedger:
                 _replace(self._months, old, row_of_month(new))
         return new
 
-    def save_month(self, record: MonthRecord) -> None:
-        """Create or replace what is known about a tile-month."""
-        row = row_of_month(record)
-        with storage_errors(f"ledger row of {record.month}"):
-            _making_table(self._months, lambda: self._months.upsert_entity(row, mode=UpdateMode.REPLACE))
-
     def _try_update(self, partition: str, name: str, change: Callable[[Record], Record]) -> Record:
         old = self._row(self._products, partition, name)
         if old is None:

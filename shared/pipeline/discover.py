@@ -20,7 +20,7 @@ from shared.errors import BadRecord, IceWatchError
 from shared.messages import ProductMessage, TileMonthMessage
 from shared.models import Level, Product, ProductName, State, TileMonth, shown
 from shared.pipeline.discover_choice import STARTED, Entry, Rules, decide, published
-from shared.pipeline.discover_rows import begins_anew, first_row, listed_again, offered, rows_of
+from shared.pipeline.discover_rows import begins_anew, first_row, is_first_offered, listed_again, offered, rows_of
 from shared.pipeline.outcome import superseded
 from shared.pipeline.refused import month_row, settle
 from shared.ports import Catalogue, Clock, Deletion, Ledger, Retrieval, Unsupported
@@ -69,9 +69,9 @@ def discover(
 def _note(error: Exception, month: TileMonth, ledger: Ledger, now: datetime) -> None:
     """Keep why a search failed: if the queue gives up, the reason is told from here."""
     why = str(error) if isinstance(error, IceWatchError) else f"Unforeseen {type(error).__name__}: {shown(error)}"
+    fresh = MonthRecord(month, searched=None, found=0, closed=False)
     with suppress(IceWatchError):  # the ledger may be what failed; the error itself passes
-        known = ledger.month(month) or MonthRecord(month, searched=None, found=0, closed=False)
-        ledger.save_month(replace(known, error=why, tried=now))
+        ledger.update_month(month, lambda old: replace(old or fresh, error=why, tried=now))
 
 
 @dataclass(slots=True)
@@ -125,16 +125,19 @@ class _Search:
 
     def remember(self) -> None:
         """Write down that the month was searched, last of all."""
-        before = self.ledger.month(self.month)
         names = {str(product.name) for product in self.listed} | {long.name for long in self._unsupported}
-        count, closed = len(names), self.now >= self.month.end + LATE_ARRIVALS
-        if self.since is not None and before is not None:
-            count, closed = before.found + len(names - self._names_before) - self._deleted, before.closed
         waiting = sum(record.state is State.OFFLINE for record in self.known.values())
-        fresh = before or MonthRecord(self.month, self.now, count, closed)
-        self.ledger.save_month(
-            replace(fresh, searched=self.now, found=count, closed=closed, waiting=waiting, error="", tried=None)
-        )
+
+        def searched(old: MonthRecord | None) -> MonthRecord:
+            count, closed = len(names), self.now >= self.month.end + LATE_ARRIVALS
+            if self.since is not None and old is not None:
+                count, closed = old.found + len(names - self._names_before) - self._deleted, old.closed
+            known = old or MonthRecord(
+                self.month, None, count, closed
+            )  # when it was asked for, and checked, is others' to write
+            return replace(known, searched=self.now, found=count, closed=closed, waiting=waiting, error="", tried=None)
+
+        self.ledger.update_month(self.month, searched)
 
     def _update(self, record: Record, change: Callable[[Record], Record]) -> bool:
         """Replace ``record`` by ``change(record)``; False where nothing changes or another writer moved it on."""
@@ -163,7 +166,7 @@ class _Search:
                 _log.error("discover: %s is left alone: %s", name, error)
                 return False
             self.known[name] = record
-        if not record.id and record.state in STARTED and entry.product.name.level is Level.L1C:
+        if is_first_offered(record) and entry.product.name.level is Level.L1C:
             self._update(record, lambda old: offered(old, entry.product))
             record = self.known[name]
         if entry.successor:

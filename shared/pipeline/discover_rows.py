@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared.models import Product, State, TileMonth
-from shared.pipeline.discover_choice import Entry, month_of
+from shared.pipeline.discover_choice import STARTED, Entry, month_of
 from shared.pipeline.outcome import superseded
 from shared.ports import Ledger
 from shared.records import CANCEL, Record
@@ -21,6 +21,15 @@ def listed_again(old: Record, product_id: str) -> Record:
     """``old``, deleted by the provider once, with the identifier under which it is there again."""
     times = {name: at for name, at in old.times.items() if name != "deleted"}
     return replace(old, id=product_id, note="", times=times)
+
+
+def is_first_offered(record: Record) -> bool:
+    """Whether ``record``, in work or done, was not known to be in the catalogue.
+
+    What failed after its correction goes on from there, by retry: its L2A is as good as ever.
+    """
+    is_corrected = record.state is State.FAILED and bool(record.l2a)
+    return not record.id and (record.state in STARTED or is_corrected)
 
 
 def offered(old: Record, product: Product) -> Record:

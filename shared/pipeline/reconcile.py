@@ -66,8 +66,11 @@ _WAITS_FOR_SUCCESSOR = {State.STAGED, State.CORRECTED, State.CLASSIFIED}
 _log = logging.getLogger("icewatch")
 
 
-def reconcile(*, ledger: Ledger, store: ObjectStore, clock: Clock, waiting: int = 0) -> list[Rescue]:
-    """Heal some months and return the messages that this takes; ``waiting`` are those in queue classifications."""
+def reconcile(*, ledger: Ledger, store: ObjectStore, clock: Clock, waiting: int | None = 0) -> list[Rescue]:
+    """Heal some months and return the messages that this takes.
+
+    ``waiting`` are those in queue classifications; where nobody knows, none of its messages is taken for lost.
+    """
     now, records = clock(), list(ledger.records())
     months: dict[TileMonth, dict[str, Record]] = defaultdict(dict)
     for record in records:
@@ -76,7 +79,7 @@ def reconcile(*, ledger: Ledger, store: ObjectStore, clock: Clock, waiting: int 
     for known in months.values():
         _succeed(known, ledger)
     rows = {row.month: row for row in ledger.months()}
-    rescues = list(islice(lost(records, ledger, now, waiting=waiting), MOST_AT_ONCE))
+    rescues = [] if waiting is None else list(islice(lost(records, ledger, now, waiting=waiting), MOST_AT_ONCE))
     due = (month for month in months.keys() | rows.keys() if _is_due(rows.get(month), now))
     for month in _by_lot(due, now):
         check = _Check(month, months.get(month, {}), Blobs.of(month, store), ledger, store, now)
@@ -135,8 +138,7 @@ class _Check:
         rescues = [rescue for record, heal in heals if (rescue := self._apply(record, heal))]
         rescues += self._without_row()
         self._sweep()
-        if row is not None:
-            rescues += self._counted(row)
+        rescues += self._counted(row or MonthRecord(self.month, searched=None, found=0, closed=False))
         if heals:
             _log.warning(
                 "watch: %s lacks %d blobs: %s", self.month, len(heals), "; ".join(heal.lack for _, heal in heals[:5])
@@ -257,15 +259,12 @@ class _Check:
         states = Counter(record.state for record in self.known.values())
         rows = sum(_is_listed(record) for record in self.known.values())
         missing = max(row.found - rows, 0)
-        self.ledger.save_month(
-            replace(
-                self.ledger.month(self.month) or row,
-                checked=self.now,
-                missing=missing,
-                unfinished=sum(states[state] for state in _UNFINISHED),
-                failed=states[State.FAILED],
-            )
-        )
+        unfinished, failed = sum(states[state] for state in _UNFINISHED), states[State.FAILED]
+
+        def checked(old: MonthRecord | None) -> MonthRecord:
+            return replace(old or row, checked=self.now, missing=missing, unfinished=unfinished, failed=failed)
+
+        self.ledger.update_month(self.month, checked)
         if missing:
             _log.warning("watch: %s has %d products in the catalogue, %d in the ledger", self.month, row.found, rows)
         wait = timedelta(days=1) if missing else SEARCH_AGAIN

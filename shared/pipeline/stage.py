@@ -95,7 +95,7 @@ def stage(
     name, record = message.name(), _entered(message, ledger, clock)
     if (known := _known(message, record, store, again=again)) is not None:
         return known
-    if l2a := regained(record, store=store, ledger=ledger, clock=clock):
+    if l2a := regained(record, store=store, ledger=ledger, clock=clock, resolution=resolution):
         return [Following(CLASSIFICATIONS, ClassificationMessage(product=l2a, because=NO_ROW))]
     with attempt(ledger, record, _STEP, clock) as this:
         got = _fetched(message, record, outside, resolution)

@@ -9,7 +9,7 @@ messages; the next goes on.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from itertools import islice
 
 from pydantic import ValidationError
 
-from shared.errors import BadName, BadRecord
+from shared.errors import BadName, BadRecord, TransientError
 from shared.messages import (
     CLASSIFICATIONS,
     CORRECTIONS,
@@ -109,12 +109,34 @@ def _digests(text: str) -> Iterator[ChecksumText]:
             yield ChecksumText(algorithm=algorithm, value=value)
 
 
-def watch(*, ledger: Ledger, queues: Queues, clock: Clock) -> list[Rescue]:
-    """Report the queues' depths and return the messages of products that are stuck."""
+def watch(
+    *, ledger: Ledger, queues: Queues, clock: Clock, unread: Callable[[TransientError], None] | None = None
+) -> list[Rescue]:
+    """Report the queues' depths and return the messages of products that are stuck.
+
+    A queue that cannot be read is handed to ``unread``; nothing that may wait in it is taken for stuck this time.
+    """
+    depths = {
+        queue: held
+        for name in QUEUES
+        for queue in (name, poison_of(name))
+        if (held := depth(queue, queues, unread)) is not None
+    }
     for queue in QUEUES:
-        _log.info("watch: queue %s holds %d, poison %d", queue, queues.depth(queue), queues.depth(poison_of(queue)))
-    limits = patience({queue: queues.depth(queue) for queue, _ in _AHEAD.values()})
+        _log.info("watch: queue %s holds %s, poison %s", queue, *map(depths.get, (queue, poison_of(queue))))
+    limits = {state: limit for state, limit in patience(depths).items() if _AHEAD[state][0] in depths}
     return list(islice(_rescues(ledger.records(), ledger, clock(), limits), MOST_AT_ONCE))
+
+
+def depth(queue: str, queues: Queues, unread: Callable[[TransientError], None] | None = None) -> int | None:
+    """About how many messages ``queue`` holds; None where it cannot be read, which is handed to ``unread``."""
+    try:
+        return queues.depth(queue)
+    except TransientError as error:
+        _log.error("watch: queue %s cannot be looked into: %s", queue, error)
+        if unread is not None:
+            unread(error)
+        return None
 
 
 def patience(depths: Mapping[str, int]) -> dict[State, timedelta]:

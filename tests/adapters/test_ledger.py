@@ -209,12 +209,16 @@ def test_a_queue_message_of_full_length_comes_back_whole(ledger: Ledger) -> None
     assert ledger.get(PLAIN.partition, PLAIN.name) == shorter
 
 
+def saved(ledger: Ledger, record: MonthRecord) -> MonthRecord:
+    return ledger.update_month(record.month, lambda _: record)
+
+
 def test_a_month_is_saved_and_replaced(ledger: Ledger) -> None:
     month = TileMonth(Tile("22WEV"), 2024, 7)
     plain = MonthRecord(month, AT, 24, closed=False)
     full = MonthRecord(month, AT, 25, closed=True, waiting=1, checked=AT, missing=2, unfinished=3, failed=4, asked=AT)
     for record in (plain, full, plain):
-        ledger.save_month(record)
+        assert saved(ledger, record) == record
         assert ledger.month(month) == record
     assert ledger.month(month.next()) is None
 
@@ -227,7 +231,7 @@ def test_a_month_is_updated_from_what_is_known_and_no_other_writer_is_lost(ledge
     def counting(old: MonthRecord | None) -> MonthRecord:
         seen.append(old)
         if len(seen) in {1, 3}:  # another writer is faster: with the first row, and with a later one
-            ledger.save_month(replace(old or new, found=len(seen)))
+            saved(ledger, replace(old or new, found=len(seen)))
         row = old or new
         return replace(row, waiting=row.waiting + 1)
 
@@ -330,12 +334,12 @@ def test_a_month_whose_row_does_not_parse_is_as_unknown_and_mended_by_the_next_s
 ) -> None:
     months = [TileMonth(Tile("22WEV"), 2019, number) for number in (6, 7)]
     for month in months:
-        azure.save_month(MonthRecord(month, NOON, 3, closed=False, error="503.", tried=NOON))
+        saved(azure, MonthRecord(month, NOON, 3, closed=False, error="503.", tried=NOON))
     table = service.get_table_client(azure._months.table_name)
     table.update_entity({"PartitionKey": "22WEV", "RowKey": "2019-07", "found": "many"})
     assert azure.month(months[1]) is None
     assert [row.month for row in azure.months()] == [row.month for row in azure.months(Tile("22WEV"))] == months[:1]
-    azure.save_month(MonthRecord(months[1], None, 0, closed=False))
+    saved(azure, MonthRecord(months[1], None, 0, closed=False))
     assert azure.month(months[1]) == MonthRecord(months[1], None, 0, closed=False)
     assert azure.month(months[0]) == MonthRecord(months[0], NOON, 3, closed=False, error="503.", tried=NOON)
 
@@ -353,7 +357,7 @@ def test_storage_that_does_not_answer_is_unavailable() -> None:
 def test_what_was_written_since_an_instant_is_found_alone(ledger: Ledger):
     month = MonthRecord(TileMonth(Tile("22WEV"), 2024, 7), None, found=0, closed=False)
     ledger.add(FULL)
-    ledger.save_month(month)
+    saved(ledger, month)
     sleep(0.1)
     between = datetime.now(UTC)
     sleep(0.1)
@@ -362,7 +366,7 @@ def test_what_was_written_since_an_instant_is_found_alone(ledger: Ledger):
     ledger.add(PLAIN)
     ledger.update(FULL.partition, FULL.name, lambda old: replace(old, note="written again"))
     other = replace(month, month=month.month.next())
-    ledger.save_month(other)
+    saved(ledger, other)
     assert {record.name for record in ledger.records(since=between)} == {PLAIN.name, FULL.name}
     assert list(ledger.records(REFUSED, since=between)) == []
     assert list(ledger.months(since=between)) == [other]

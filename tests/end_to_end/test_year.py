@@ -67,7 +67,7 @@ class Queues(FakeQueues):
 
     def breaks(self) -> str | None:
         """The method of the ledger that is busy in the next step, if one is."""
-        return self.mishaps.choice(("add", "update", "save_month")) if self.mishaps and self.happens(25) else None
+        return self.mishaps.choice(("add", "update", "update_month")) if self.mishaps and self.happens(25) else None
 
     def take(self, queue: str) -> str | None:
         return self.sent[queue].pop(0) if self.sent[queue] else None

@@ -275,6 +275,7 @@ def test_a_folder_that_its_product_has_replaced_stays_nobodys(pipeline):
         b'{"l1c": "../../x"}',
         b'{"l1c": "S2B_MSIL2A_20240716T151809_N9999_R068_T22WEV_20240717T010203"}',
         b'{"l1c": "S2A_MSIL1C_20240716T151809_N0511_R068_T22WEV_20240716T184612"}',
+        b'{"l1c": "' + SECOND_HALF.encode() + b'"}' + bytes(20_000).replace(b"\0", b" "),  # nobody wrote that here
     ],
 )
 def test_a_folder_that_says_something_else_is_as_one_that_says_nothing(pipeline, said):

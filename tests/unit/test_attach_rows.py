@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 
 from shared.messages import CLASSIFICATIONS
-from shared.models import MANIFEST, ProductName, State, l2a_folder
+from shared.models import ProductName, State, l2a_folder
 from shared.pipeline.attach import ORIGIN, Origin, attach, regained
 from shared.pipeline.reconcile import reconcile
 from shared.records import Record
 from tests.fakes import NOON, FakeClock, FakeLedger, FakeStore
-from tests.products import L1C, L2A, OLDER, SECOND_HALF
+from tests.products import L1C, L2A, OLDER, SECOND_HALF, l2a_members
 
 FOLDER = ProductName.parse(L2A)
 NEWER = "S2B_MSIL2A_20240716T151809_N9999_R068_T22WEV_20240718T010203"  # corrected again a day later
@@ -27,7 +27,8 @@ def a_store(*folders: str, made_of: str = "") -> FakeStore:
     store = FakeStore()
     store.clock = lambda: NOON - timedelta(days=1)
     for folder in map(ProductName.parse, folders):
-        store.write(l2a_folder(folder) / MANIFEST, b"<manifest/>")
+        for name, data in l2a_members(str(folder)).items():
+            store.write(l2a_folder(folder) / name, data)
         if made_of:
             store.write(l2a_folder(folder) / ORIGIN, Origin(l1c=made_of).model_dump_json().encode())
     return store
@@ -70,3 +71,9 @@ def test_of_two_folders_of_one_product_the_newest_is_taken_and_the_other_left():
     assert (rescue.queue, getattr(rescue.message, "product", "")) == (CLASSIFICATIONS, NEWER)
     ledger.add(a_row(L1C))
     assert regained(ledger.rows["22WEV", L1C], store=store, ledger=ledger, clock=FakeClock()) == NEWER
+
+
+def test_what_a_processor_calls_itself_is_cut_and_no_reason_to_fail():
+    said = Origin(l1c=L1C, processor="Sen2Cor " + "x" * 200, dem="y" * 101)
+    assert (len(said.processor), said.processor[:9], said.dem) == (100, "Sen2Cor x", "y" * 100)
+    assert Origin.model_validate_json(said.model_dump_json()) == said

@@ -14,7 +14,7 @@ from shared.pipeline.discover import MOST_RETURNS, RETRIEVE_AGAIN, discover
 from shared.pipeline.discover_choice import OFFICIAL_GRACE, Rules
 from shared.pipeline.poison import poison
 from shared.ports import Deletion, Retrieval, Unsupported
-from shared.records import REFUSED, Record
+from shared.records import REFUSED, MonthRecord, Record
 from tests.fakes import NOON, FakeCatalogue, FakeClock, FakeLedger, a_product
 from tests.products import L1C, OLDER, SECOND_HALF
 
@@ -518,6 +518,13 @@ def test_a_dropped_product_that_failed_is_fetched_where_the_catalogue_offers_it(
     assert row(ledger, L1C).id
 
 
+def test_a_dropped_product_that_failed_after_its_correction_is_not_fetched_and_corrected_again():
+    ledger = FakeLedger([Record("22WEV", L1C, State.FAILED, reason="No model.", l2a=OWN_L2A, times={"drop": NOON})])
+    assert found(ledger, a_product(L1C)) == found(ledger, a_product(L1C)) == []
+    record = row(ledger, L1C)
+    assert (record.state, record.id, record.l2a) == (State.FAILED, a_product(L1C).id, OWN_L2A)
+
+
 @pytest.mark.parametrize("state", [State.STAGED, State.CORRECTED, State.CLASSIFIED, State.REJECTED])
 def test_a_product_that_came_by_hand_is_known_to_be_offered_once_the_catalogue_lists_it(state: State):
     ledger = FakeLedger([Record("22WEV", L1C, state, bytes=5, times={"drop": NOON})])
@@ -526,3 +533,23 @@ def test_a_product_that_came_by_hand_is_known_to_be_offered_once_the_catalogue_l
     record = row(ledger, L1C)
     assert (record.state, record.id, record.bytes, record.checksum) == (state, listed.id, 5, f"MD5:{'ab' * 16}")
     assert record.times["published"] == listed.published
+
+
+@pytest.mark.parametrize("message", [JULY, LATE])
+def test_what_others_write_into_the_month_s_row_while_a_search_ends_stays(message: TileMonthMessage):
+    before = MonthRecord(MONTH, searched=NOON - timedelta(days=9), found=4, closed=True)
+    ledger = FakeLedger(months=[before])
+    ledger.interfere = lambda: ledger.save_month(replace(before, asked=NOON, checked=NOON, missing=2))
+    found(ledger, message=message)
+    row = ledger.month_rows[MONTH]
+    assert (row.searched, row.asked, row.checked, row.missing) == (NOON, NOON, NOON, 2)
+
+
+def test_an_order_given_while_a_search_fails_stays():
+    ledger, catalogue = FakeLedger(), FakeCatalogue()
+    catalogue.fail("search", ProviderUnavailable("The catalogue answers 503."))
+    asked = MonthRecord(MONTH, searched=None, found=0, closed=False, asked=NOON)
+    ledger.interfere = lambda: ledger.save_month(asked)
+    with pytest.raises(ProviderUnavailable):
+        looking(catalogue, ledger)
+    assert ledger.month_rows[MONTH] == replace(asked, error="The catalogue answers 503.", tried=NOON)

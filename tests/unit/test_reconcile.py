@@ -181,7 +181,7 @@ def test_a_product_that_loses_its_blob_again_and_again_fails_in_the_end():
     for _ in range(MAX_RESCUES):
         assert place.rescues() == [(PRODUCTS, L1C)]
         place.ledger.update("22WEV", L1C, lambda old: replace(old, state=State.STAGED))
-        place.clock.advance(hours=5)
+        place.clock.now += CHECK_EVERY
     assert place.rescues() == []
     assert place.row().state is State.FAILED
     assert f"after {MAX_RESCUES} rescues" in place.row().reason
@@ -197,6 +197,17 @@ def test_the_two_ways_to_rescue_never_double_a_message():
 def test_a_complete_l2a_folder_without_a_row_is_classified():
     place = a_place(a_record(State.SKIPPED, OLDER, l2a="")).holds(FOLDER)
     assert place.rescues() == [(CLASSIFICATIONS, L2A)]
+
+
+def test_a_month_that_nobody_searched_is_looked_at_twice_a_day_too():
+    place = a_place(a_record(State.SKIPPED, OLDER, l2a="")).holds(FOLDER)
+    found = []
+    for _ in range(24 * 4):
+        found += place.rescues()
+        place.clock.advance(minutes=15)
+    assert found == [(CLASSIFICATIONS, L2A)] * 2
+    row = place.ledger.month_rows[MONTH]
+    assert (row.searched, row.found, row.closed, row.checked) == (None, 0, False, NOON + CHECK_EVERY)
 
 
 def test_a_folder_that_has_just_become_complete_is_left_to_its_trigger():
@@ -460,3 +471,11 @@ def test_a_search_that_ends_while_the_month_is_looked_at_keeps_what_it_found():
     place.rescues()
     row = place.ledger.month_rows[MONTH]
     assert (row.found, row.searched, row.closed, row.checked) == (4, NOON, True, NOON)
+
+
+def test_an_order_given_while_the_month_s_row_is_written_stays():
+    place = a_place(a_record(State.REJECTED), month=a_month(1))
+    place.ledger.interfere = lambda: place.ledger.save_month(a_month(1, asked=NOON))
+    place.rescues()
+    row = place.ledger.month_rows[MONTH]
+    assert (row.asked, row.checked) == (NOON, NOON)
