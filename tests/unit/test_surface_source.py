@@ -15,6 +15,7 @@ from shared.adapters.folders import FolderMembers
 from shared.adapters.rasters import GdalRasters
 from shared.errors import BadProduct
 from shared.models import ProductName, Tile
+from shared.pipeline.attach import is_own
 from shared.pipeline.surface_source import Source, opened_rasters, read_source
 from shared.science.tilegrid import is_corner
 from shared.science.windows import Georeference, Grid
@@ -23,7 +24,6 @@ from tests.small_l2a import LEFT, PRODUCT, TOP, Members, Scene, jp2, l2a_files_o
 
 SCENE = Scene.of_classes(60, 70)
 FILES = l2a_files_of(SCENE)
-OWN = replace(PRODUCT, baseline="9999")
 
 
 def source(files: Mapping[str, bytes], product: ProductName = PRODUCT) -> Source:
@@ -83,12 +83,14 @@ def test_an_image_changed_inside_is_noticed_by_the_checksum_of_the_manifest(algo
         opened(files | {name: image[:-200] + bytes(20) + image[-180:]})
 
 
-def test_of_what_was_corrected_on_ones_own_machine_no_checksum_is_believed() -> None:
+@pytest.mark.parametrize("baseline", ["9999", "9933"])
+def test_of_what_was_corrected_on_ones_own_machine_no_checksum_is_believed(baseline: str) -> None:
     manifest = vouched(dict.fromkeys(FILES, b"as it was before"))["manifest.safe"]
     files = FILES | {"manifest.safe": manifest}
     with pytest.raises(BadProduct, match="is damaged"):
         source(files)
-    own = source(files, OWN)
+    own = source(files, replace(PRODUCT, baseline=baseline))
+    assert is_own(own.product)
     assert own.checksums == {}
     assert own.read(own.files.scl, "SCL") == FILES[own.files.scl]
 
