@@ -138,8 +138,11 @@ CORNERS = [
 @pytest.mark.parametrize(("tile", "epsg", "left", "top"), CORNERS, ids=[tile for tile, *_ in CORNERS])
 def test_a_tile_is_known_by_its_corner(tile: str, epsg: int, left: int, top: int) -> None:
     assert is_corner(Tile(tile), epsg, left, top)
-    for other in [(epsg + 1, left, top), (epsg, left + 1e5, top), (epsg, left, top - 1e5), (65401 - epsg, left, top)]:
-        assert not is_corner(Tile(tile), *other)
+    others = [(epsg + 1, left, top), (65401 - epsg, left, top)]
+    others += [(epsg, left + east, top) for east in (-100_000, -60_000, 60_000, 100_000)]
+    rows = (-100_000, -60_000, 60_000, 100_000, -4_000_000, -2_000_000, 2_000_000, 4_000_000)  # the letters repeat
+    others += [(epsg, left, top + north) for north in rows]
+    assert not any(is_corner(Tile(tile), *other) for other in others)
 
 
 def test_the_metadata_of_another_satellite_are_refused() -> None:
@@ -174,6 +177,7 @@ def test_an_image_that_says_nothing_of_its_place_is_taken_for_the_metadatas() ->
         (Georeference("EPSG:32622", GRID.transform), True),
         (Georeference("", GRID.transform), True),
         (Georeference("EPSG:32622", (60, 0, LEFT + 30, 0, -60, TOP - 30)), True),  # counted from a pixel's middle
+        (Georeference("EPSG:32622", (60, 0, LEFT - 59, 0, -60, TOP + 59)), True),
         (Georeference("EPSG:32623", GRID.transform), False),
         (Georeference("EPSG:32622", (20, 0, LEFT, 0, -20, TOP)), False),
         (Georeference("EPSG:32622", (60, 0, LEFT, 0, 60, TOP)), False),
