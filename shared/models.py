@@ -178,6 +178,11 @@ class ProductName:
         )
 
     @property
+    def is_local(self) -> bool:
+        """Whether somebody made it on a machine of their own: Sen2Cor names these 99.99, or 99.33 and other 99.xx."""
+        return self.baseline.startswith("99")
+
+    @property
     def safe(self) -> str:
         """Name of the SAFE folder."""
         return f"{self}.SAFE"

@@ -39,8 +39,11 @@ Test-SixFields ICEWATCH_WATCH_SCHEDULE $env:ICEWATCH_WATCH_SCHEDULE
 if (-not $env:AZURE_ENV_NAME) { Stop-Hook 'AZURE_ENV_NAME is not set; run this by azd' }
 if ($env:AZURE_SUBSCRIPTION_ID) { $account = $env:AZURE_SUBSCRIPTION_ID }
 $group = "rg-icewatch-$($env:AZURE_ENV_NAME)"
-$there = az group exists --name $group --subscription $account
+$there = [string] (az group exists --name $group --subscription $account --output tsv)
 if ($LASTEXITCODE -ne 0) { Stop-Hook "az cannot tell whether $group exists." }
+if ($there -notin 'true', 'false') { # whoever takes any other answer for a no forgets an image that works
+    Stop-Hook "az says neither true nor false to whether $group exists, but '$there'."
+}
 
 function Get-OfGroup([string] $Listed, [string] $Query) {
     az rest --method get --output tsv --url "/subscriptions/$account/resourceGroups/$group/providers/$Listed" --query $Query

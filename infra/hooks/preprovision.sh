@@ -33,7 +33,11 @@ six_fields ICEWATCH_SCHEDULE "${ICEWATCH_SCHEDULE:-}"
 six_fields ICEWATCH_WATCH_SCHEDULE "${ICEWATCH_WATCH_SCHEDULE:-}"
 
 account=${AZURE_SUBSCRIPTION_ID:-$account} group=rg-icewatch-${AZURE_ENV_NAME:?is not set; run this by azd}
-there=$(az group exists --name "$group" --subscription "$account") || fail "az cannot tell whether $group exists."
+there=$(az group exists --name "$group" --subscription "$account" --output tsv) || fail "az cannot tell whether $group exists."
+case $there in # whoever takes any other answer for a no forgets an image that works
+  true | false) ;;
+  *) fail "az says neither true nor false to whether $group exists, but '$there'." ;;
+esac
 
 of_group() { # what is listed of the group, and which of it
   az rest --method get --output tsv --url "/subscriptions/$account/resourceGroups/$group/providers/$1" --query "$2"

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.adapters import geojson, geopackage, shapefile
-from shared.adapters.icemask_near import Near
+from shared.adapters.icemask_near import Near, turns
 from shared.adapters.outlines import FARTHEST, NO_CRS, Layer, Unfit
 from shared.archive import DAMAGE
 from shared.errors import BadSetting
@@ -27,6 +27,7 @@ from shared.models import shown
 from shared.science.windows import Grid
 
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_BESIDE_LEAP = 100  # pixels of a raster mask, which are more than one of the grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +65,22 @@ class IceMaskFile:
             "width": grid.columns,
             "resampling": Resampling.nearest,
             "tolerance": 0.001,  # pixels that a place may be off; 0 is refused
+            # What to read follows from the edges of each block. Where longitudes leap, some of these would not do.
+            "SAMPLE_STEPS": "ALL",
+            "SOURCE_EXTRA": _BESIDE_LEAP,
         }
         refusing = self._refusing(RasterioError, CPLE_BaseError)
         with refusing, MemoryFile(self.data) as memory, memory.open(driver="GTiff") as source:
             _check_raster(source)
-            # Only the blocks near the grid are read: a mask of a whole ice sheet would not fit the memory.
-            with WarpedVRT(source, **onto) as warped:
-                values = warped.read(1)
-                # NaN means "nothing known" to whoever wrote floats without a nodata tag; it is unequal to 0, too.
-                return np.asarray((warped.dataset_mask() > 0) & (values != 0) & ~np.isnan(values))
+            ice = np.zeros(grid.shape, bool)
+            for turn in turns(source.crs.units_factor[1] if source.crs.is_geographic else None):
+                moved = rasterio.Affine.translation(turn, 0) * source.transform
+                # Only the blocks near the grid are read: a mask of a whole ice sheet would not fit the memory.
+                with WarpedVRT(source, src_transform=moved, **onto) as warped:
+                    values = warped.read(1)
+                    # NaN means "nothing known" to whoever wrote floats without a nodata tag; it is unequal to 0, too.
+                    ice |= (warped.dataset_mask() > 0) & (values != 0) & ~np.isnan(values)
+            return ice
 
     def _from_vector(self, grid: Grid) -> npt.NDArray[np.bool_]:
         import rasterio

@@ -50,7 +50,8 @@ class Near:
         # Each is grown by itself, so that the two sides of a leap reach over the cells in which it happens.
         grown = np.hstack([low - extent, high + extent])[is_whole]
         around = [part.bounds for part in shapely.get_parts(shapely.union_all(shapely.box(*grown.T)))]
-        boxes = tuple((w + turn, s, e + turn, n) for w, s, e, n in around for turn in _turns(crs))
+        unit = crs.axis_info[0].unit_conversion_factor if crs.is_geographic else None
+        boxes = tuple((w + turn, s, e + turn, n) for w, s, e, n in around for turn in turns(unit))
         return cls(boxes, float(usual.min()) / _PIECES, Transformer.from_crs(crs, grid.epsg, always_xy=True))
 
     def polygons(self, outlines: Iterable[Outline]) -> _Polygons:
@@ -77,11 +78,14 @@ class Near:
         return [shape for shape in moved if not shape.is_empty]
 
 
-def _turns(crs: CRS) -> tuple[float, ...]:
-    """What a first coordinate may be larger by and mean the same: longitudes are counted from -180, from 0 or on."""
-    if not crs.is_geographic:
+def turns(unit: float | None) -> tuple[float, ...]:
+    """What a first coordinate may be larger by and mean the same: longitudes are counted from -180, from 0 or on.
+
+    ``unit`` is that of longitudes in radians; None where the coordinates are others.
+    """
+    if unit is None:
         return (0.0,)
-    whole = 2 * math.pi / crs.axis_info[0].unit_conversion_factor
+    whole = 2 * math.pi / unit
     return -whole, 0.0, whole
 
 

@@ -34,7 +34,6 @@ from shared.safe import finest_resolution, l2a_files
 ORIGIN = "icewatch.json"  # member of a folder that was corrected here
 _MOST_BYTES = 10_000  # of that file, which anybody may drop; those written here have some hundred
 _LONGEST = 100  # characters of what it says
-_OWN = "9999"  # baseline of what Sen2Cor makes on one's own machine; the provider's has its own
 _KNOWS_OF_NOTHING = {State.DISCOVERED, State.OFFLINE}
 _STEPS = {"stage", "correct", "classify"}  # times of a row that has been on its way before
 _log = logging.getLogger("icewatch")
@@ -62,7 +61,7 @@ class Origin(BaseModel):
 
 def is_own(product: ProductName) -> bool:
     """Whether ``product`` was corrected here, or by somebody else's Sen2Cor, and not by the provider."""
-    return product.level is Level.L2A and product.baseline == _OWN
+    return product.level is Level.L2A and product.is_local
 
 
 def origin(l2a: ProductName, rows: Callable[[], Iterable[Record]], store: ObjectStore) -> Origin | None:

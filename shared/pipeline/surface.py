@@ -203,8 +203,7 @@ def _retrieval(source: Source, classifier: Classifier, table: LookupTable | None
 
 
 def _usual_processor(product: ProductName) -> str:
-    # Baseline 99.99 marks what somebody corrected with Sen2Cor on a machine of their own.
-    return "Sen2Cor" if product.baseline == "9999" else "provider"
+    return "Sen2Cor" if product.is_local else "provider"
 
 
 def _masks(source: Source, rasters: Rasters, options: Options) -> npt.NDArray[np.uint8]:

@@ -90,9 +90,9 @@ def _check_name(product: ProductName, metadata: ProductMetadata, tile: TileMetad
 def _checksums(members: Members, names: list[str], product: ProductName) -> dict[str, Stated]:
     """What manifest.safe states. JPEG 2000 has no checksum of its own, and in metadata every number looks sound.
 
-    Sen2Cor on one's own machine (baseline 99.99) writes manifests whose checksums nobody vouches for.
+    Sen2Cor on one's own machine writes manifests whose checksums nobody vouches for.
     """
-    if MANIFEST not in names or product.baseline == "9999":
+    if MANIFEST not in names or product.is_local:
         return {}
     return stated_checksums(members.read(MANIFEST), f"{MANIFEST} of {product}")
 

@@ -29,6 +29,7 @@ _PIXEL = 60  # metres; the coarsest
 _REACH = 1.1  # degrees of latitude that a tile of a square extends beyond a point of it, at most
 _STEP = 0.2  # degrees of latitude between two looks at the grid, about 22 km
 _SOUTHERNMOST, _NORTHERNMOST = -80.0, 84.0  # degrees; beyond, MGRS has no zones and Sentinel-2 no tiles
+_DEGREE, _EQUATOR = 111_000, 10_000_000  # metres: of latitude, roughly; northing of the equator seen from the south
 _EDGE = 8  # pieces of an edge, which is no straight line in degrees
 _BANDS = "CDEFGHJKLMNPQRSTUVWX"  # 8 degrees each from -80, the last 12
 _FIRST_NORTHERN = "N"
@@ -104,13 +105,15 @@ def is_corner(tile: Tile, epsg: int, left: float, top: float) -> bool:
     By the letters alone, as there are tiles where MGRS ends: 01CEH, for one, lies beyond 80 degrees south.
     """
     zone, band, column, row = int(tile.name[:2]), *tile.name[2:]
-    if epsg != (32600 if band >= _FIRST_NORTHERN else 32700) + zone:
+    is_northern = band >= _FIRST_NORTHERN
+    if epsg != (32600 if is_northern else 32700) + zone:
         return False
     easting = (_COLUMNS[zone % 3].find(column) + 1) * _SQUARE
     northing = (_ROWS.index(row) + 1 - (0 if zone % 2 else _ROWS.index("F"))) * _SQUARE
-    around = len(_ROWS) * _SQUARE  # the letters of the rows begin again
-    off = (top - northing + around / 2) % around - around / 2
-    return max(abs(left - easting), abs(off)) < _SQUARE / 2
+    middle = _DEGREE * (_SOUTHERNMOST + 8 * _BANDS.index(band) + 4) + (0 if is_northern else _EQUATOR)
+    around = len(_ROWS) * _SQUARE  # the letters of the rows begin again: the square nearest to the band is meant
+    northing += round((middle - northing) / around) * around
+    return max(abs(left - easting), abs(top - northing)) < _SQUARE / 2
 
 
 @lru_cache(maxsize=4096)

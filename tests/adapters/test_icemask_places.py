@@ -1,4 +1,4 @@
-"""Vector ice masks anywhere on Earth: a pixel is ice where its centre is, however the mask's coordinates run."""
+"""Ice masks anywhere on Earth: a pixel is ice where its centre is, however the mask's coordinates run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import shapely
 from pyproj import CRS, Transformer
+from rasterio import Affine
 
 from shared.adapters import icemask_near
 from shared.adapters.icemask import IceMaskFile
 from shared.adapters.icemask_near import Near
 from shared.errors import BadSetting
 from shared.science.windows import Grid
+from tests.adapters.test_rasters import tiff
 from tests.adapters.vector_masks import GRID, by_centres, collection, refusal
 
 PIXEL, SIDE = 300, 366  # metres, pixels: of a whole tile
@@ -76,6 +78,43 @@ def test_longitudes_may_be_counted_beyond_180(grid: Grid) -> None:
     greenland = shapely.box(308, 67.2, 312, 68.5)
     assert on(GREENLAND, greenland).any()
     assert (on(grid, greenland) == on(grid, shapely.box(-52, 67.2, -48, 68.5))).all()
+
+
+def centres(grid: Grid) -> tuple[Any, Any]:
+    """Longitude and latitude of each pixel's centre."""
+    x = grid.left + (np.arange(grid.columns) + 0.5) * grid.pixel
+    y = grid.top - (np.arange(grid.rows) + 0.5) * grid.pixel
+    return Transformer.from_crs(grid.epsg, 4326, always_xy=True).transform(*np.meshgrid(x, y))
+
+
+def by_longitudes(west: float, east: float, grid: Grid) -> tuple[bytes, Any]:
+    """A raster with chequers of degrees between two longitudes, and what is ice on ``grid`` by its pixels' centres."""
+    side, (south, north) = 0.02, (-72, -66) if grid is ROSS_SEA else (66, 72)
+    shape = round((north - south) / side), round((east - west) / side)
+    lines, columns = np.indices(shape, np.int32)
+    chequers = ((lines // 20 + columns // 40) % 2).astype(np.uint8)
+    data = tiff(chequers, crs="EPSG:4326", transform=Affine(side, 0, west, 0, -side, north), compress="deflate")
+    longitude, latitude = centres(grid)
+    column = np.floor((longitude - west) % 360 / side).astype(int)
+    line = np.floor((north - latitude) / side).astype(int)
+    is_inside = (column < shape[1]) & (line >= 0) & (line < shape[0])
+    return data, is_inside & (chequers[line.clip(0, shape[0] - 1), column.clip(0, shape[1] - 1)] > 0)
+
+
+@pytest.mark.parametrize("span", [(-180, 180), (0, 360), (170, 190), (-190, -170)], ids=str)
+@pytest.mark.parametrize("grid", [GREENLAND, WEST_OF_180, EAST_OF_180, BESIDE_180, ROSS_SEA])
+def test_a_raster_may_count_longitudes_from_anywhere(grid: Grid, span: tuple[float, float]) -> None:
+    data, is_ice = by_longitudes(*span, grid)
+    assert is_ice.any() == (grid is not GREENLAND or span[1] - span[0] == 360)
+    assert (IceMaskFile("mask.tif", data).on(grid) != is_ice).mean() < 1e-4  # those on an edge to the metre
+
+
+def test_a_raster_far_finer_than_the_grid_has_no_gap_at_the_180th_meridian() -> None:
+    place = {"crs": "EPSG:4326", "transform": Affine(0.0005, 0, 179, 0, -0.0005, 70.9)}
+    mask = IceMaskFile("mask.tif", tiff(np.ones((400, 4000), np.uint8), **place)).on(BESIDE_180)
+    longitude, latitude = centres(BESIDE_180)
+    is_inside = (np.abs(latitude - 70.8) < 0.1) & (np.abs(longitude % 360 - 180) < 1)
+    assert (mask == is_inside).all()
 
 
 @pytest.mark.parametrize("crs", ["EPSG:3857", "EPSG:6933", "EPSG:3832"])

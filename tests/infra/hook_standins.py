@@ -24,14 +24,19 @@ STANDIN = """#!/bin/sh
   printf '\\n'
 } >>"$RECORD"
 count=$(grep -c "$1	$2" "$RECORD")
+say() { # as a table, which is what some have az set to, unless the hook asks for the mere value
+  case "$asked" in *" --output tsv"*) ;; *) printf 'Result\\n--------\\n' ;; esac
+  printf '%s\\n' "$1"
+}
+asked=$*
 case "$1 $2" in
-  "functionapp keys") [ "$count" -gt "${KEY_AFTER:-0}" ] || exit "${KEY_EXIT:-0}"; printf '%s\\n' "$KEY" ;;
+  "functionapp keys") [ "$count" -gt "${KEY_AFTER:-0}" ] || exit "${KEY_EXIT:-0}"; say "$KEY" ;;
   "eventgrid system-topic") [ "$count" -gt "${EVENTS_AFTER:-0}" ] || exit 1 ;;
-  "account show") echo the-account; exit "${LOGGED_OUT:-0}" ;;
-  "group exists") [ "${GROUP:-false}" != refused ] || exit 1; echo "${GROUP:-false}" ;;
+  "account show") say the-account; exit "${LOGGED_OUT:-0}" ;;
+  "group exists") [ "${GROUP-false}" != refused ] || exit 1; say "${GROUP-false}" ;;
   "rest --method") case "$*" in
-    *Microsoft.App/jobs*) [ "${IMAGE:-}" != refused ] || exit 1; echo "${IMAGE:-}" ;;
-    *) [ "${BUDGET:-}" != refused ] || exit 1; echo "${BUDGET:-}" ;;
+    *Microsoft.App/jobs*) [ "${IMAGE:-}" != refused ] || exit 1; say "${IMAGE:-}" ;;
+    *) [ "${BUDGET:-}" != refused ] || exit 1; say "${BUDGET:-}" ;;
   esac ;;
 esac
 """

@@ -163,6 +163,13 @@ def test_the_hook_refuses_the_keys_that_the_app_refuses(key):
         ({"ICEWATCH_SCHEDULE": "0 0 */6 * *"}, "ICEWATCH_SCHEDULE has 5 fields; expected six"),
         ({"ICEWATCH_WATCH_SCHEDULE": "* * * * * * *"}, "ICEWATCH_WATCH_SCHEDULE has 7 fields; expected six"),
         ({"GROUP": "refused"}, "az cannot tell whether rg-icewatch-test exists"),
+        *[
+            (
+                {"GROUP": there, "SERVICE_CORRECT_IMAGE_NAME": IMAGE},
+                "neither true nor false to whether rg-icewatch-test",
+            )
+            for there in ("", "True", "Result\n--------\nTrue", "true\n...")
+        ],
         (
             {"GROUP": "true", "IMAGE": "refused"},
             "az cannot read which image the container step of rg-icewatch-test has",

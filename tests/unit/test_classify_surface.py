@@ -290,7 +290,12 @@ def test_an_approximate_correction_stands_in_summary_and_item(
 
 @pytest.mark.parametrize(
     ("known", "baseline", "expected"),
-    [("", "0511", "provider"), ("", "9999", "Sen2Cor"), ("Sen2Cor 02.12.03", "9999", "Sen2Cor 02.12.03")],
+    [
+        ("", "0511", "provider"),
+        ("", "9999", "Sen2Cor"),
+        ("", "9933", "Sen2Cor"),
+        ("Sen2Cor 02.12.03", "9999", "Sen2Cor 02.12.03"),
+    ],
 )
 def test_the_processor_is_named_as_well_as_it_is_known(
     files: dict[str, bytes], classifier: Classifier, known: str, baseline: str, expected: str

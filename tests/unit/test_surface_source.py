@@ -15,6 +15,7 @@ from shared.adapters.folders import FolderMembers
 from shared.adapters.rasters import GdalRasters
 from shared.errors import BadProduct
 from shared.models import ProductName, Tile
+from shared.pipeline.attach import is_own
 from shared.pipeline.surface_source import Source, opened_rasters, read_source
 from shared.science.tilegrid import is_corner
 from shared.science.windows import Georeference, Grid
@@ -23,7 +24,6 @@ from tests.small_l2a import LEFT, PRODUCT, TOP, Members, Scene, jp2, l2a_files_o
 
 SCENE = Scene.of_classes(60, 70)
 FILES = l2a_files_of(SCENE)
-OWN = replace(PRODUCT, baseline="9999")
 
 
 def source(files: Mapping[str, bytes], product: ProductName = PRODUCT) -> Source:
@@ -83,12 +83,14 @@ def test_an_image_changed_inside_is_noticed_by_the_checksum_of_the_manifest(algo
         opened(files | {name: image[:-200] + bytes(20) + image[-180:]})
 
 
-def test_of_what_was_corrected_on_ones_own_machine_no_checksum_is_believed() -> None:
+@pytest.mark.parametrize("baseline", ["9999", "9933"])
+def test_of_what_was_corrected_on_ones_own_machine_no_checksum_is_believed(baseline: str) -> None:
     manifest = vouched(dict.fromkeys(FILES, b"as it was before"))["manifest.safe"]
     files = FILES | {"manifest.safe": manifest}
     with pytest.raises(BadProduct, match="is damaged"):
         source(files)
-    own = source(files, OWN)
+    own = source(files, replace(PRODUCT, baseline=baseline))
+    assert is_own(own.product)
     assert own.checksums == {}
     assert own.read(own.files.scl, "SCL") == FILES[own.files.scl]
 
@@ -136,8 +138,11 @@ CORNERS = [
 @pytest.mark.parametrize(("tile", "epsg", "left", "top"), CORNERS, ids=[tile for tile, *_ in CORNERS])
 def test_a_tile_is_known_by_its_corner(tile: str, epsg: int, left: int, top: int) -> None:
     assert is_corner(Tile(tile), epsg, left, top)
-    for other in [(epsg + 1, left, top), (epsg, left + 1e5, top), (epsg, left, top - 1e5), (65401 - epsg, left, top)]:
-        assert not is_corner(Tile(tile), *other)
+    others = [(epsg + 1, left, top), (65401 - epsg, left, top)]
+    others += [(epsg, left + east, top) for east in (-100_000, -60_000, 60_000, 100_000)]
+    rows = (-100_000, -60_000, 60_000, 100_000, -4_000_000, -2_000_000, 2_000_000, 4_000_000)  # the letters repeat
+    others += [(epsg, left, top + north) for north in rows]
+    assert not any(is_corner(Tile(tile), *other) for other in others)
 
 
 def test_the_metadata_of_another_satellite_are_refused() -> None:
@@ -172,6 +177,7 @@ def test_an_image_that_says_nothing_of_its_place_is_taken_for_the_metadatas() ->
         (Georeference("EPSG:32622", GRID.transform), True),
         (Georeference("", GRID.transform), True),
         (Georeference("EPSG:32622", (60, 0, LEFT + 30, 0, -60, TOP - 30)), True),  # counted from a pixel's middle
+        (Georeference("EPSG:32622", (60, 0, LEFT - 59, 0, -60, TOP + 59)), True),
         (Georeference("EPSG:32623", GRID.transform), False),
         (Georeference("EPSG:32622", (20, 0, LEFT, 0, -20, TOP)), False),
         (Georeference("EPSG:32622", (60, 0, LEFT, 0, 60, TOP)), False),
