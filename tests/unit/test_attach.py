@@ -69,6 +69,7 @@ class Pipeline:
     """The steps of the month, each message worked on once, and what the provider and the processor were asked."""
 
     minimum_usable = 100.0  # percent: with a cloud all is rejected, which is as good an end as a map, and sooner there
+    resolution: int | None = None  # metres, of the tile
 
     def __init__(self, tmp_path: Path, *names: str) -> None:
         self.store, self.ledger, self.clock = FakeStore(), FakeLedger(), FakeClock()
@@ -101,7 +102,8 @@ class Pipeline:
                 return list(discover(message, catalogue=self.catalogue, ledger=self.ledger, clock=self.clock))
             case ProductMessage():
                 intake = Intake(FakeSlots(), FakeTally(), Downloads())
-                return [to.message for to in stage(message, catalogue=self.catalogue, intake=intake, **vars(shared))]
+                asked = {"catalogue": self.catalogue, "intake": intake, "resolution": self.resolution, **vars(shared)}
+                return [to.message for to in stage(message, **asked)]
             case CorrectionMessage():
                 return self._correct(message)
             case ClassificationMessage():

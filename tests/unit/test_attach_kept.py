@@ -87,3 +87,14 @@ def test_a_folder_that_lacks_a_file_does_not_take_the_place_of_the_correction(tm
     row = place.ledger.rows["22WEV", L1C]
     assert (row.state, place.work) == (State.REJECTED, (2, 2))
     assert row.l2a != str(old)
+
+
+@pytest.mark.parametrize(("resolution", "work"), [(60, (1, 1)), (20, (2, 2))])
+def test_what_cannot_be_mapped_at_the_tile_s_resolution_is_fetched_and_corrected(
+    tmp_path: Path, resolution: int, work: tuple[int, int]
+):
+    place = Pipeline(tmp_path, L1C).search()
+    place.resolution = resolution
+    place.lose()
+    place.search()
+    assert place.work == work
