@@ -96,12 +96,17 @@ class IceMaskFile:
     def _shapes(self, grid: Grid) -> list[Any]:
         """The mask's polygons near the grid, in the grid's coordinates."""
         import shapely
+        from pyproj.exceptions import ProjError
 
         with self._refusing(*DAMAGE, sqlite3.Error, shapely.errors.ShapelyError):
             layer = _layer(self.data)
             if not (layer.crs.is_geographic or layer.crs.is_projected):
                 raise Unfit(NO_CRS)  # numbers of a plane that lies nowhere on Earth
-            near = Near.of(grid, layer.crs)
+            try:
+                near = Near.of(grid, layer.crs)
+            except ProjError as cause:
+                name = shown(layer.crs.name, 60)
+                raise Unfit(f"is in a coordinate system that cannot be led to the tile's ({name})") from cause
             return near.moved(near.polygons(layer.outlines))
 
     @contextmanager

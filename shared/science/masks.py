@@ -12,7 +12,7 @@ from shared.cloud import CloudRule
 from shared.science.classes import MASKED, Quality
 
 _Mask = npt.NDArray[np.bool_]
-# The scene classification (SCL) of Sen2Cor: code -> what it means here. 6 water, 11 snow and those between say nothing.
+# The scene classification (SCL) of Sen2Cor: code -> what it means here. 2, 4 to 7 and 11 (snow) say nothing.
 # A code beyond is none, and whoever wrote it may have meant cloud: it is defective, which the summary counts.
 _LAST_SCL = 11
 _SCL: dict[int, Quality] = {

@@ -149,6 +149,12 @@ def test_corners_beyond_the_edge_of_a_map_of_the_world_are_refused() -> None:
         on(BESIDE_180, shapely.box(-2e7, -1e7, 2e7, 1e7), crs="ESRI:54009")
 
 
+def test_a_coordinate_system_without_a_way_to_the_tiles_is_named() -> None:
+    assert "is in a coordinate system that cannot be led to the tile's (" in refusal(
+        collection(shapely.box(0, 0, 1e5, 1e5), crs="EPSG:2305")
+    )
+
+
 def test_a_spike_of_an_outline_has_no_area_and_is_no_ice() -> None:
     west, south, east, north = GREENLAND.bounds
     ring = [(west + 1e4, south + 1e4), (west + 3e4, south + 1e4), (east - 9e3, north - 9e3), (west + 3e4, south + 1e4)]
