@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from shared.models import shown
 from shared.science.windows import Grid
 
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_AT_ONCE = 100_000
 _BESIDE_LEAP = 100  # pixels of a raster mask, which are more than one of the grid
 
 
@@ -86,21 +88,25 @@ class IceMaskFile:
         import rasterio
         from rasterio.features import rasterize
 
-        shapes = self._shapes(grid)
-        if not shapes:
-            return np.zeros(grid.shape, bool)
-        burnt = rasterize(shapes, out_shape=grid.shape, transform=rasterio.Affine(*grid.transform), dtype="uint8")
+        burnt = np.zeros(grid.shape, np.uint8)
+        for few in _batches(self._shapes(grid)):
+            rasterize(few, out=burnt, transform=rasterio.Affine(*grid.transform))
         return np.asarray(burnt, bool)
 
     def _shapes(self, grid: Grid) -> list[Any]:
         """The mask's polygons near the grid, in the grid's coordinates."""
         import shapely
+        from pyproj.exceptions import ProjError
 
         with self._refusing(*DAMAGE, sqlite3.Error, shapely.errors.ShapelyError):
             layer = _layer(self.data)
             if not (layer.crs.is_geographic or layer.crs.is_projected):
                 raise Unfit(NO_CRS)  # numbers of a plane that lies nowhere on Earth
-            near = Near.of(grid, layer.crs)
+            try:
+                near = Near.of(grid, layer.crs)
+            except ProjError as cause:
+                name = shown(layer.crs.name, 60)
+                raise Unfit(f"is in a coordinate system that cannot be led to the tile's ({name})") from cause
             return near.moved(near.polygons(layer.outlines))
 
     @contextmanager
@@ -115,6 +121,15 @@ class IceMaskFile:
                 f"The ice mask {shown(self.name)} is unreadable; expected a GeoTIFF, GeoJSON, GeoPackage or zipped "
                 f"Shapefile ({shown(cause)})."
             ) from cause
+
+
+def _batches(shapes: list[Any]) -> Iterator[list[Any]]:
+    """The shapes in turn, some `_AT_ONCE` corners at a time: burning takes more than 100 bytes for each."""
+    import shapely
+
+    batches = np.cumsum(shapely.get_num_coordinates(shapes)) // _AT_ONCE
+    for _, few in groupby(zip(batches, shapes, strict=True), key=lambda one: one[0]):
+        yield [shape for _, shape in few]
 
 
 def _check_raster(source: Any) -> None:

@@ -63,7 +63,8 @@ class Near:
 
         polygons = shapely.make_valid(np.array(polygons_near(outlines, self.boxes), object))
         parts = [shapely.clip_by_rect(polygons, *box) for box in self.boxes]
-        clipped = np.concatenate(parts) if parts else polygons
+        clipped = shapely.get_parts(np.concatenate(parts) if parts else polygons)
+        clipped = clipped[shapely.get_dimensions(clipped) == 2]  # a spike of an outline has become a line, without area
         if shapely.get_num_coordinates(clipped).sum() + shapely.length(clipped).sum() / self.piece > MOST_CORNERS:
             raise too_many_corners()
         return np.asarray(shapely.segmentize(clipped, self.piece), object)

@@ -23,6 +23,7 @@ _COLOURS = {  # words of a description in small letters, put together
     "nearinfrared": "NIR",
     "nearir": "NIR",
 }
+_SHORT = {"b": "Blue", "g": "Green", "r": "Red", "re": "RedEdge", "n": "NIR"}  # say too little by themselves
 _FILLING = frozenset({"band", "channel", "layer", "reflectance", "wavelength", "nm", "um"})
 _NUMBERED = re.compile(r"(.*?)0*(\d{1,2})")
 _WAVELENGTH = re.compile(r"(?<![\d.])(\d{3,4}(?:\.\d+)?|\d?\.\d{2,4}(?=\s*um))(?!\d)")
@@ -61,6 +62,7 @@ class BandText:
         named, centre = _COLOURS.get(self.word), self.centre
         if centre is None:
             return named
+        named = named or _SHORT.get(self.word)
         near = [band for band, (middle, width) in MICASENSE.items() if abs(centre - middle) <= width]
         return near[0] if near and (named == near[0] or not self.word) else None
 

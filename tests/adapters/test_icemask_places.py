@@ -16,7 +16,7 @@ from shared.adapters.icemask_near import Near
 from shared.errors import BadSetting
 from shared.science.windows import Grid
 from tests.adapters.test_rasters import tiff
-from tests.adapters.vector_masks import GRID, by_centres, collection, refusal
+from tests.adapters.vector_masks import GRID, by_centres, collection, ours, refusal
 
 PIXEL, SIDE = 300, 366  # metres, pixels: of a whole tile
 GREENLAND = Grid(32622, 499980, 7500000, PIXEL, SIDE, SIDE)
@@ -147,6 +147,32 @@ def test_corners_beyond_the_edge_of_a_map_of_the_world_are_refused() -> None:
         BadSetting, match=r"^The ice mask mask\.x has corners near the tile that lie nowhere on Earth\.$"
     ):
         on(BESIDE_180, shapely.box(-2e7, -1e7, 2e7, 1e7), crs="ESRI:54009")
+
+
+def test_a_coordinate_system_without_a_way_to_the_tiles_is_named() -> None:
+    assert "is in a coordinate system that cannot be led to the tile's (" in refusal(
+        collection(shapely.box(0, 0, 1e5, 1e5), crs="EPSG:2305")
+    )
+
+
+def test_a_spike_of_an_outline_has_no_area_and_is_no_ice() -> None:
+    west, south, east, north = GREENLAND.bounds
+    ring = [(west + 1e4, south + 1e4), (west + 3e4, south + 1e4), (east - 9e3, north - 9e3), (west + 3e4, south + 1e4)]
+    ring += [(west + 3e4, south + 3e4), (west - 2e4, south + 3e4), (west + 1e4, south + 3e4)]
+    square = shapely.box(west + 1e4, south + 1e4, west + 3e4, south + 3e4)
+    found = on(GREENLAND, shapely.Polygon(ring), crs="EPSG:32622")
+    assert (found == on(GREENLAND, square, crs="EPSG:32622")).all()
+    assert (found == by_centres(GREENLAND, [square], "EPSG:32622")).all()
+
+
+def test_corners_count_together_with_those_that_cutting_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    west, south, *_ = GRID.bounds
+    monkeypatch.setattr(icemask_near, "MOST_CORNERS", 500)
+    few, many = (
+        shapely.Point(west + 3000, south + 3000).buffer(1000, quad_segs=corners // 4) for corners in (300, 450)
+    )
+    assert ours(collection(few)).any()
+    assert "corners near the tile, which is more than is accepted" in refusal(collection(many))
 
 
 def test_edges_that_would_be_cut_into_too_many_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyogrio
 import pytest
+import rasterio.features
 import shapely
 
-from shared.adapters import outlines
+from shared.adapters import icemask, outlines
 from shared.adapters.icemask import IceMaskFile
 from shared.errors import BadSetting
 from shared.science.windows import Grid
@@ -100,6 +102,22 @@ def test_polygons_beyond_the_bounds_are_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(outlines, "MOST_CORNERS", 300)
     assert "has more than 300 corners near the tile" in refusal(collection(*glacier()))
     assert ours(collection(glacier()[1])).any()
+
+
+def test_polygons_are_burnt_some_corners_at_a_time_and_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    dots = [shapely.Point(WEST + 400 * i, SOUTH + 300 * i).buffer(150) for i in range(20)]
+    whole, burn, corners = ours(collection(*dots)), rasterio.features.rasterize, []
+
+    def counted(shapes: Any, **options: Any) -> Any:
+        corners.append(shapely.get_num_coordinates(shapes).sum())
+        return burn(shapes, **options)
+
+    monkeypatch.setattr(icemask, "_AT_ONCE", 200)
+    monkeypatch.setattr(rasterio.features, "rasterize", counted)
+    assert (ours(collection(*dots)) == whole).all()
+    assert whole.any()
+    assert max(corners) <= 200 + 65  # the last polygon may reach over
+    assert sum(corners) >= 20 * 33
 
 
 @needs_shared

@@ -32,6 +32,8 @@ def chosen(names: Sequence[str | tuple[str, float]]) -> Choice:
         (("842 nm", "717 nm", "668 nm", "560 nm", "475 nm"), (5, 4, 3, 2, 1)),
         (("NIR 842", "Red edge (717 nm)", "Red 668/14", "Green 550-570", "Blue 0.475 µm"), (5, 4, 3, 2, 1)),
         (("Blue 444", "Blue 470", "Blue 476", "Green", "Red", "Red edge", "NIR 860", "NIR 842"), (3, 4, 5, 6, 8)),
+        (("N 842", "RE 717", "R 668", "G 560", "B 475"), (5, 4, 3, 2, 1)),
+        (("Blue 475", "Green 560", "Red 668", "RE 717", "NIR 842"), (1, 2, 3, 4, 5)),
         (("820-860 nm", "712-722 nm", "658-678", "546/574", "459/491"), (5, 4, 3, 2, 1)),
         (("Blue 430-460", "Blue", "Green", "Red", "Red edge", "NIR"), (2, 3, 4, 5, 6)),
         ((("", 842.0), ("", 717.0), ("", 668.0), ("", 560.0), ("", 475.0), ("", 444.0)), (5, 4, 3, 2, 1)),
@@ -73,6 +75,8 @@ def test_where_nothing_is_said_the_order_counts(names: Sequence[str]) -> None:
         ("Blue", "Green", "Red", "Band 4", "Band 5"),
         ("Blue 450", "Green 560", "Red 650", "Red edge 730", "NIR 840"),  # another camera
         ("Red 475", "Green 560", "Blue 668", "Red edge 717", "NIR 842"),  # contradicts itself
+        ("R 475", "G 560", "B 668", "RE 717", "N 842"),
+        ("cam1 475 nm", "cam2 560 nm", "cam3 668 nm", "cam4 717 nm", "cam5 842 nm"),
         ("NDVI 475", "Green 560", "Red 668", "Red edge 717", "NIR 842"),
         (("Blue", 668.0), "Green", "Red", "Red edge", "NIR"),
     ],
