@@ -52,6 +52,7 @@ _AHEAD = {  # state -> the queue of its next step, and how long one message of i
 }
 _STEP_BEFORE = {State.DISCOVERED: "discover", State.STAGED: "stage", State.CORRECTED: "correct"}
 _SIGNS = ("watch", "waits", "retry")  # a rescue, a message put back to wait, a person's retry
+_UNREAD = -1  # in the log, which alarms read as numbers
 _log = logging.getLogger("icewatch")
 
 
@@ -123,7 +124,8 @@ def watch(
         if (held := depth(queue, queues, unread)) is not None
     }
     for queue in QUEUES:
-        _log.info("watch: queue %s holds %s, poison %s", queue, *map(depths.get, (queue, poison_of(queue))))
+        holds, given_up = (depths.get(name, _UNREAD) for name in (queue, poison_of(queue)))
+        _log.info("watch: queue %s holds %d, poison %d", queue, holds, given_up)
     limits = {state: limit for state, limit in patience(depths).items() if _AHEAD[state][0] in depths}
     return list(islice(_rescues(ledger.records(), ledger, clock(), limits), MOST_AT_ONCE))
 

@@ -117,3 +117,11 @@ def test_a_queue_that_takes_no_message_keeps_none_from_the_others(monkeypatch):
         app.run()
     assert sum(app.sent()) == 1
     assert app.rescues() == [1]
+
+
+def test_the_log_stays_one_of_numbers_as_alarms_take_it_apart(monkeypatch, caplog):
+    App(monkeypatch, CORRECTIONS)
+    with caplog.at_level("INFO", logger="icewatch"), pytest.raises(StorageUnavailable):
+        run(None)
+    assert "watch: queue corrections holds -1, poison 0" in caplog.text
+    assert "watch: queue products holds 0, poison 0" in caplog.text
