@@ -158,15 +158,11 @@ class _Check:
                 return _Heal(f"the L2A folder of {record.name} is gone", State.STAGED, again)
             case State.CORRECTED if not has_l2a:
                 return self._fetch_again(record, f"the L2A folder of {record.name} is gone")
-            case State.CLASSIFIED if gone := self._gone(record):
+            case State.CLASSIFIED if gone := self.blobs.lack(record.l2a, self.store):
                 return self._classify_again(
                     record, f"{gone} of {record.name} {'is' if ' in ' in gone else 'are'} gone", has_l2a=has_l2a
                 )
         return None
-
-    def _gone(self, record: Record) -> str:
-        """What is gone of the results of ``record``; empty where they are whole."""
-        return self.blobs.lack(record.l2a, self.store)
 
     @staticmethod
     def _classify_again(record: Record, lack: str, *, has_l2a: bool) -> _Heal:
